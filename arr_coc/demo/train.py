@@ -1,0 +1,115 @@
+"""Train the bundled demo model from nothing: ``python -m arr_coc.demo.train --out DIR``.
+
+Two stages in one resumable run on two CPU cores: the vision tower alone with dense labels, then
+everything with questions. Started again with the same DIR it goes on where it stood, also with
+other step counts. Owns the loop, its log and its saves; what is learned from what lives in
+``arr_coc.demo.training``.
+"""
+
+import argparse
+import signal
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from arr_coc.demo.scenes import COLORS, SHAPES
+from arr_coc.demo.training.card import card
+from arr_coc.demo.training.export import export
+from arr_coc.demo.training.held_out import accuracy, summary
+from arr_coc.demo.training.losses import compute
+from arr_coc.demo.training.network import DenseHeads, create_model, glyph_class_ids
+from arr_coc.demo.training.optimiser import Optimiser, Schedule
+from arr_coc.demo.training.source import StepBatches, batches, held_out_batches
+from arr_coc.demo.training.state import Run
+from arr_coc.demo.training.tokenizer import TurnEncoder, build_tokenizer
+from arr_coc.demo.wording import vocabulary
+
+SEED = 20
+SAVE_SECONDS = 180
+SNAPSHOT_SECONDS = 900
+LOG_STEPS = 25
+EVALUATE_STEPS = 400
+HELD_OUT_BATCHES = 12
+
+
+@dataclass
+class Log:
+    """Means of the losses since the last line, and the clock."""
+
+    sums: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    steps: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+    def add(self, **values: float) -> None:
+        self.steps += 1
+        for name, value in values.items():
+            self.sums[name] += value
+
+    def line(self, step: int) -> str:
+        """One line of means; starts anew."""
+        took = (time.monotonic() - self.since) / self.steps
+        means = "  ".join(f"{name} {value / self.steps:.3f}" for name, value in self.sums.items())
+        self.sums.clear()
+        self.steps, self.since = 0, time.monotonic()
+        return f"{time.strftime('%H:%M:%S')}  step {step}  {means}  {took:.3f} s/step"
+
+
+def train(out: Path, schedule: Schedule, threads: int) -> None:
+    """Run (or go on with) the training in ``out``; ends with ``out / "checkpoint"``."""
+    torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
+    tokenizer = build_tokenizer([*COLORS, *SHAPES, *sorted(vocabulary())])
+    encoder = TurnEncoder(tokenizer)
+    model = create_model(len(tokenizer), SEED)
+    names = [tuple(encoder.vocab[name] for name in names) for names in (COLORS, SHAPES)]
+    heads = DenseHeads(model.config.text_config.hidden_size, (*names, *glyph_class_ids(encoder.vocab)))
+    optimiser = Optimiser(model, heads, schedule)
+    run = Run(model, heads, optimiser)
+    first = run.resume(out)
+    size = sum(p.numel() for p in model.parameters()) / 1e6
+    print(f"{size:.2f} M parameters, {len(tokenizer)} pieces, steps {first}..{schedule.total}", flush=True)
+
+    held_out = held_out_batches(encoder, HELD_OUT_BATCHES)
+    stop: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
+    log, saved, snapped = Log(), time.monotonic(), time.monotonic()
+    for step, batch in enumerate(batches(StepBatches(schedule, encoder, SEED), first), first):
+        with torch.autocast("cpu", torch.bfloat16):
+            losses = compute(model, heads, batch)
+        losses.total.backward()
+        norm = optimiser.step(step)
+        log.add(answer=losses.answer, dense=losses.dense, mention=losses.mention, norm=norm)
+        done = step + 1
+        if done % LOG_STEPS == 0:
+            print(log.line(done), flush=True)
+        if done % EVALUATE_STEPS == 0 and not schedule.vision_only(step):
+            with torch.autocast("cpu", torch.bfloat16):
+                print(f"{time.strftime('%H:%M:%S')}  held out: {summary(accuracy(model, held_out))}", flush=True)
+        if stop or time.monotonic() - saved > SAVE_SECONDS:
+            run.save(out, done)
+            saved = time.monotonic()
+        if stop:
+            print(f"stopped before step {done}; the same command goes on from there", flush=True)
+            return
+        if time.monotonic() - snapped > SNAPSHOT_SECONDS and not schedule.vision_only(step):
+            export(model, tokenizer, out / "snapshot", card(model, {}))
+            snapped = time.monotonic()
+    run.save(out, schedule.total)
+    export(model, tokenizer, out / "checkpoint", card(model, accuracy(model, held_out)))
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m arr_coc.demo.train", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="directory of the run; resumed if it holds one")
+    parser.add_argument("--vision-steps", type=int, default=1300, help="steps of the vision tower alone")
+    parser.add_argument("--steps", type=int, default=5000, help="steps of everything together")
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    train(given.out, Schedule(given.vision_steps, given.steps), given.threads)
+
+
+if __name__ == "__main__":
+    _main()

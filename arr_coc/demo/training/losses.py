@@ -1,0 +1,82 @@
+"""What is asked of the model: answers, dense sight, and where the question's phrases point.
+
+Owns the loss terms and the judgement of a batch's answers. Knows nothing of how batches are made.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, smooth_l1_loss
+from transformers import Qwen3VLForConditionalGeneration
+
+from arr_coc.demo.training.batches import Batch, Labels
+from arr_coc.demo.training.network import DenseHeads
+from arr_coc.demo.training.packed import Seen, read, see
+
+DENSE_WEIGHT = 0.3
+MENTION_WEIGHT = 0.3
+NONE_WEIGHT = 0.2
+"""Most tokens show no glyph; "none" counts less there, or the heads say nothing else for long."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """``total`` carries the gradient; the rest is for the log."""
+
+    total: Tensor
+    answer: float
+    dense: float
+    mention: float
+
+
+def compute(model: Qwen3VLForConditionalGeneration, heads: DenseHeads, batch: Batch) -> Losses:
+    """All loss terms of a batch; one without turns asks for dense sight alone."""
+    seen = [see(model, torch.from_numpy(p), g) for p, g in zip(batch.pixels, batch.grids, strict=True)]
+    dense = dense_loss(model, heads, seen, batch.labels)
+    if batch.turns is None:
+        return Losses(dense, 0.0, dense.item(), 0.0)
+    turns = batch.turns
+    out = read(
+        model, torch.from_numpy(turns.opening), batch.grids, seen,
+        torch.from_numpy(turns.ids), torch.from_numpy(turns.turn), torch.from_numpy(turns.offset),
+    )  # fmt: skip
+    weights = torch.from_numpy(turns.weights)
+    asked = weights > 0  # [batch, text]
+    logits = model.lm_head(out.last[asked]).float()
+    each = cross_entropy(logits, torch.from_numpy(turns.targets)[asked], reduction="none")
+    answer = (each * weights[asked]).sum() / weights.sum()
+    row, column = torch.from_numpy(turns.mention_at).unbind(1)
+    where = heads.mention(out.early[row, column]).float()
+    mention = smooth_l1_loss(where, torch.from_numpy(turns.mention_xy), beta=0.1)
+    total = answer + DENSE_WEIGHT * dense + MENTION_WEIGHT * 4 * mention
+    return Losses(total, answer.item(), dense.item(), mention.item())
+
+
+def dense_loss(
+    model: Qwen3VLForConditionalGeneration, heads: DenseHeads, seen: Sequence[Seen], labels: Sequence[Labels]
+) -> Tensor:
+    """Mean over the heads; every view's tokens together."""
+    tokens = torch.cat([s.tokens.flatten(0, 1) for s in seen])  # [N, width]
+    classes = torch.from_numpy(np.concatenate([one.classes.reshape(-1, 5) for one in labels]))  # [N, heads]
+    place = torch.from_numpy(np.concatenate([one.place.reshape(-1, 3) for one in labels]))  # [N, 3]
+    embedding = model.get_input_embeddings().weight
+    logits = heads.class_logits(tokens, embedding)
+    total = sum((_class_loss(l, classes[:, i], i >= 2) for i, l in enumerate(logits)), torch.zeros(()))
+    return total + _place_loss(heads.place(tokens).float(), place)
+
+
+def _class_loss(logits: Tensor, wanted: Tensor, glyph: bool) -> Tensor:
+    weight = torch.ones(logits.shape[1])
+    weight[0] = NONE_WEIGHT if glyph else 0.5
+    loss = cross_entropy(logits.float(), wanted, weight=weight, ignore_index=-100)
+    return torch.nan_to_num(loss)
+
+
+def _place_loss(guess: Tensor, place: Tensor) -> Tensor:
+    covered = ~place[:, 0].isnan()
+    where = smooth_l1_loss(guess[covered, :2], place[covered, :2], beta=0.1, reduction="sum")
+    here = binary_cross_entropy_with_logits(guess[:, 2], place[:, 2])
+    return 4 * where / max(1, 2 * int(covered.sum())) + here

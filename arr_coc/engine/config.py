@@ -1,0 +1,21 @@
+"""The engine's limits, in one place: the stages above derive theirs from these."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EngineConfig(BaseModel):
+    """Sizes and times of the slot engine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    slots: int = Field(default=32, ge=1, description="sequences that run at once")
+    max_length: int = Field(default=2048, ge=128, description="tokens a slot can hold, answer included")
+    prefill_token_budget: int = Field(
+        default=2048, ge=64, description="tokens (visual + text, padding included) of one prefill batch"
+    )
+    window_ms: float = Field(
+        default=10.0, ge=0.0, le=50.0, description="micro-batch window; 0 cuts a batch at once"
+    )
+    max_queue: int = Field(default=128, ge=1, description="waiting sequences; beyond, requests get 429")
+    max_new_tokens_limit: int = Field(default=1024, ge=1, description="largest max_tokens a client may ask for")
+    stall_s: float = Field(default=30.0, gt=0, description="a step longer than this fails the health check")

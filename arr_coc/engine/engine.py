@@ -1,0 +1,292 @@
+"""The engine: one thread that owns all sequences, slots and the cache.
+
+``step`` takes commands, asks the scheduler for a plan, runs it and hands out results. Submitting
+and cancelling arrive on one queue; results leave in one wake-up of the event loop a step. It knows
+neither relevance nor HTTP: a sequence that probes brings its own ``resume``.
+"""
+
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from arr_coc.engine.cache import SlotCache
+from arr_coc.engine.config import EngineConfig
+from arr_coc.engine.observer import BatchKind, Observer
+from arr_coc.engine.outcome import Finish, Outbox, Outcome
+from arr_coc.engine.runner import Heads, Runner
+from arr_coc.engine.sampling import Sampler
+from arr_coc.engine.scheduler import Decode, Idle, Prefill, Scheduler
+from arr_coc.engine.sequence import Phase
+from arr_coc.engine.sequence import Sequence as Seq
+from arr_coc.engine.slots import Slots
+from arr_coc.engine.stopping import finish_reason
+from arr_coc.errors import ArrCocError, Cancelled, DeadlineExceeded, EngineClosed, ModelFault
+from arr_coc.model.adapter import Adapter
+from arr_coc.types import Usage
+
+log = logging.getLogger(__name__)
+Command = Callable[[], None]
+Attention = NDArray[np.float32]
+R = TypeVar("R")
+
+# CUDA errors of this type leave the context unusable: the process must not answer with it.
+STICKY = getattr(torch, "AcceleratorError", ())
+
+
+class Engine:
+    """Continuous batching over a slot cache. All methods but ``step`` may be called from any thread."""
+
+    def __init__(self, adapter: Adapter, heads: Heads, config: EngineConfig, observer: Observer) -> None:
+        self._adapter = adapter
+        self._config = config
+        self._observer = observer
+        cache = SlotCache(adapter.kv, config.slots, config.max_length)
+        self._cache = cache
+        self._slots = Slots(config.slots, cache.move)
+        self._scheduler: Scheduler[Seq] = Scheduler(config)
+        self._runner = Runner(adapter, cache, heads)
+        self._sampler = Sampler(adapter.banned_ids, adapter.kv.device)
+        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._outbox = Outbox()
+        self._closed = False
+        self._step_started: float | None = None
+        self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    # What other threads may call
+
+    def submit(self, sequence: Seq) -> None:
+        """Queue a sequence; its outcome tells the rest."""
+        self._commands.put(lambda: self._accept(sequence))
+
+    def cancel(self, outcome: Outcome) -> None:
+        """End the sequence of ``outcome``, wherever it stands, at the next step."""
+        self._commands.put(lambda: self._end_where(lambda seq: seq.outcome is outcome, Cancelled("cancelled")))
+
+    def close(self) -> None:
+        """Fail whatever is left with EngineClosed and end the thread."""
+        self._commands.put(self._close)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def running(self) -> int:
+        return len(self._slots.rows)
+
+    @property
+    def waiting(self) -> int:
+        return self._scheduler.waiting + self._commands.qsize()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def step_age_s(self) -> float:
+        """Seconds the current step has been running; 0 while idle."""
+        started = self._step_started
+        return 0.0 if started is None else time.monotonic() - started
+
+    # The thread
+
+    def _loop(self) -> None:
+        while not self._closed:
+            try:
+                self.step()
+            except Exception:  # a fault of the engine itself: nothing it holds can be trusted
+                log.exception("engine step failed")
+                self._end_where(lambda seq: True, ModelFault("the engine failed"))
+                self._outbox.flush()
+
+    def step(self) -> None:
+        """Take commands, plan, run, hand out."""
+        self._take_commands(wait=None)
+        self._step_started = now = time.monotonic()
+        self._end_where(lambda seq: seq.deadline <= now, DeadlineExceeded("the deadline passed"))
+        decoding = sum(row.phase is Phase.RUNNING for row in self._slots.rows)
+        match self._scheduler.plan(now, decoding, self._slots.free):
+            case Prefill(jobs):
+                self._prefill(jobs)
+            case Decode():
+                self._decode(self._slots.rows.copy())
+            case Idle(seconds):
+                self._outbox.flush()
+                self._step_started = None
+                if not self._closed:
+                    self._take_commands(wait=seconds or 3600.0)
+        self._outbox.flush()
+        self._observer.occupancy(self.running, self._scheduler.waiting, self._slots.capacity)
+
+    def _take_commands(self, wait: float | None) -> None:
+        try:
+            command = self._commands.get(timeout=wait) if wait else self._commands.get_nowait()
+            while True:
+                command()
+                command = self._commands.get_nowait()
+        except queue.Empty:
+            return
+
+    def _accept(self, sequence: Seq) -> None:
+        if self._closed:
+            self._outbox.put(sequence.outcome, EngineClosed("the engine is closed"))
+            return
+        self._scheduler.submit(sequence, time.monotonic())
+
+    def _close(self) -> None:
+        self._closed = True
+        self._end_where(lambda seq: True, EngineClosed("the server is shutting down"))
+
+    # Prefill
+
+    def _prefill(self, rows: Sequence[Seq]) -> None:
+        for row in rows:
+            if row.phase is Phase.WAITING:
+                row.times.admitted = time.monotonic()
+                self._slots.join(row)
+        kind: BatchKind = "probe" if rows[0].probing else "prefill"
+        for row, result in self._attempt(rows, lambda part: self._run_prefill(kind, part)):
+            if isinstance(result, Exception):
+                self._fail(row, result)
+            else:
+                self._after_prefill(row, *result)
+
+    def _run_prefill(self, kind: BatchKind, rows: Sequence[Seq]) -> list[tuple[int, Attention | None]]:
+        tokens, started = sum(row.pending for row in rows), time.monotonic()
+        result = self._runner.prefill(rows)
+        chosen = self._choose(result.logits, rows)
+        self._observer.batch(kind, len(rows), tokens, result.padded_tokens, time.monotonic() - started)
+        return list(zip(chosen.tolist(), result.attention or [None] * len(rows), strict=True))
+
+    def _after_prefill(self, row: Seq, token: int, attention: Attention | None) -> None:
+        """Look closer where a probe says so; every other row has its first token."""
+        row.length = len(row.prompt)
+        if token >= 0 and attention is not None and self._resumes(row, attention):
+            self._scheduler.resume(row)
+        elif row.phase is not Phase.FINISHED:
+            row.phase = Phase.RUNNING
+            row.times.first_token = time.monotonic()
+            self._append(row, token)
+
+    def _resumes(self, row: Seq, attention: Attention) -> bool:
+        """Whether ``row`` goes on with an answer prompt. Its own fault ends it alone."""
+        assert row.resume is not None
+        resume, row.resume = row.resume, None
+        row.times.probed = time.monotonic()
+        try:
+            prompt = resume(attention)
+        except Exception as error:
+            self._fail(row, error)
+            return False
+        row.times.resumed = time.monotonic()
+        if prompt is not None:
+            row.cut_back(prompt)
+        return prompt is not None
+
+    # Decode
+
+    def _decode(self, rows: Sequence[Seq]) -> None:
+        for row, result in self._attempt(rows, self._run_decode):
+            if row.phase is not Phase.RUNNING:
+                continue
+            if isinstance(result, Exception):
+                self._fail(row, result)
+            else:
+                row.length += 1
+                self._append(row, result)
+
+    def _run_decode(self, rows: Sequence[Seq]) -> list[int]:
+        started = time.monotonic()
+        chosen = self._choose(self._runner.decode(rows), rows)
+        active = sum(row.phase is Phase.RUNNING for row in rows)
+        self._observer.batch("decode", active, active, len(rows), time.monotonic() - started)
+        return chosen.tolist()
+
+    # Both
+
+    def _attempt(self, rows: Sequence[Seq], run: Callable[[Sequence[Seq]], list[R]]) -> list[tuple[Seq, R | Exception]]:
+        """Run rows together; where that fails, in halves, so that the poison row fails alone.
+
+        Nothing changes until all parts have run: slots stay where the forwards expect them.
+        """
+        try:
+            return list(zip(rows, run(rows), strict=True))
+        except STICKY:
+            log.critical("the accelerator failed for good; ending the process", exc_info=True)
+            os._exit(70)
+        except Exception as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                torch.cuda.empty_cache()
+            if len(rows) == 1:
+                return [(rows[0], error)]
+            log.warning("a forward of %d rows failed (%s); retrying in halves", len(rows), type(error).__name__)
+            middle = len(rows) // 2
+            return self._attempt(rows[:middle], run) + self._attempt(rows[middle:], run)
+
+    def _choose(self, logits: torch.Tensor, rows: Sequence[Seq]) -> NDArray[np.int64]:
+        return self._sampler.choose(logits, [r.sampling for r in rows], [len(r.output) for r in rows])
+
+    def _append(self, row: Seq, token: int) -> None:
+        """Take one more token into the answer; -1 says that the row's logits were not finite."""
+        if token < 0:
+            self._cache.clear(row.slot)
+            self._fail(row, ModelFault("the model gave no finite probabilities"))
+            return
+        row.output.append(token)
+        room = self._config.max_length - row.length
+        reason = finish_reason(row.output, row.sampling, self._adapter.eos_ids, room)
+        if piece := row.detokenizer.push(token):
+            self._outbox.put(row.outcome, piece)
+        if reason:
+            text, rest = row.detokenizer.finish(row.output)
+            if rest:
+                self._outbox.put(row.outcome, rest)
+            times = row.times.milliseconds(time.monotonic())
+            usage = Usage(len(row.prompt), len(row.output), row.prompt.visual_tokens)
+            self._end(row, Finish(reason, text, usage, times))
+
+    # Endings
+
+    def _fail(self, row: Seq, error: Exception) -> None:
+        if not isinstance(error, ArrCocError):
+            log.error("request %s failed", row.id, exc_info=error)
+            error = ModelFault("the model failed on this request")
+        self._end(row, error)
+
+    def _end_where(self, condition: Callable[[Seq], bool], error: ArrCocError) -> None:
+        """End every sequence, queued or running, that meets ``condition``."""
+        queued = [row for row in self._scheduler.jobs() if condition(row)]
+        running = [row for row in self._slots.rows if condition(row)]
+        self._scheduler.drop({id(row) for row in queued})
+        for row in {id(row): row for row in queued + running}.values():
+            self._end(row, error)
+
+    def _end(self, row: Seq, item: Finish | ArrCocError) -> None:
+        if row.phase is Phase.FINISHED:
+            return
+        row.phase = Phase.FINISHED
+        if row.slot >= 0:
+            self._slots.leave(row)
+        self._outbox.put(row.outcome, item)
+        self._observer.finished(_outcome_name(item), row.times.milliseconds(time.monotonic()))
+
+
+def _outcome_name(item: Finish | ArrCocError) -> str:
+    match item:
+        case Finish():
+            return "ok"
+        case Cancelled():
+            return "cancelled"
+        case DeadlineExceeded():
+            return "deadline"
+        case _:
+            return "error"

@@ -1,0 +1,33 @@
+"""What the engine tells about itself. It does not know who listens."""
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+BatchKind = Literal["probe", "prefill", "decode"]
+
+
+class Observer(Protocol):
+    """Called from the engine's thread; must return at once and never raise."""
+
+    def batch(self, kind: BatchKind, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
+        """A forward of ``rows`` sequences and ``tokens`` real tokens ran for ``seconds``;
+        ``padded_tokens`` counts padding too, so waste is ``1 - tokens / padded_tokens``."""
+
+    def occupancy(self, running: int, waiting: int, slots: int) -> None:
+        """Sequences holding a slot, sequences queued, and slots in all, after a step."""
+
+    def finished(self, outcome: str, timings_ms: Mapping[str, float]) -> None:
+        """A sequence ended: ``ok``, ``error``, ``cancelled`` or ``deadline``."""
+
+
+class Silent:
+    """An observer that listens to nothing."""
+
+    def batch(self, kind: BatchKind, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
+        pass
+
+    def occupancy(self, running: int, waiting: int, slots: int) -> None:
+        pass
+
+    def finished(self, outcome: str, timings_ms: Mapping[str, float]) -> None:
+        pass

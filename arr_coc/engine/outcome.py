@@ -1,0 +1,82 @@
+"""How one request's results travel from the engine's thread to an event loop.
+
+Owns the hand-over: whatever a step produced reaches a loop in one wake-up. Does not know what the
+items mean.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+
+from arr_coc.types import FinishReason, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The good end of a sequence. ``text`` is the whole answer."""
+
+    reason: FinishReason
+    text: str
+    usage: Usage
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+Item = str | Finish | BaseException
+
+
+class Outcome:
+    """What comes out for one request: text pieces, then a Finish or an error, exactly once.
+
+    Made and read on one event loop; written through an Outbox from any thread.
+    """
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.ended = False  # owned by the Outbox's thread
+        self._items: deque[Item] = deque()
+        self._ready = asyncio.Event()
+
+    def deliver(self, items: Iterable[Item]) -> None:
+        """Called on the event loop."""
+        self._items.extend(items)
+        self._ready.set()
+
+    async def __aiter__(self) -> AsyncIterator[str | Finish]:
+        while True:
+            await self._ready.wait()
+            self._ready.clear()
+            while self._items:
+                item = self._items.popleft()
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+                if isinstance(item, Finish):
+                    return
+
+
+class Outbox:
+    """Gathers what a step produced and wakes each event loop once."""
+
+    def __init__(self) -> None:
+        self._pending: dict[asyncio.AbstractEventLoop, dict[Outcome, list[Item]]] = {}
+
+    def put(self, outcome: Outcome, item: Item) -> None:
+        """Queue an item; an outcome's first Finish or error is its last item."""
+        if outcome.ended:
+            return
+        outcome.ended = not isinstance(item, str)
+        self._pending.setdefault(outcome.loop, {}).setdefault(outcome, []).append(item)
+
+    def flush(self) -> None:
+        """Deliver everything that was put since the last flush."""
+        pending, self._pending = self._pending, {}
+        for loop, items in pending.items():
+            with contextlib.suppress(RuntimeError):  # a closed loop has no readers left
+                loop.call_soon_threadsafe(_deliver, items)
+
+
+def _deliver(pending: dict[Outcome, list[Item]]) -> None:
+    for outcome, items in pending.items():
+        outcome.deliver(items)

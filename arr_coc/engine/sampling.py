@@ -1,0 +1,53 @@
+"""The next token of every row, chosen on the device in one go.
+
+Randomness is a function of (seed, step) alone, so a request's answer never depends on its
+batch-mates. Does not know sequences.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from arr_coc.types import Sampling
+
+
+def uniform(seed: int, step: int) -> float:
+    """A number in [0, 1) that depends on ``seed`` and ``step`` only (counter-based Philox)."""
+    return float(np.random.Generator(np.random.Philox(key=seed % 2**64, counter=step)).random())
+
+
+class Sampler:
+    """Greedy and temperature/top-p sampling over padded batches of rows."""
+
+    def __init__(self, banned_ids: Sequence[int], device: torch.device) -> None:
+        self._banned = torch.tensor(banned_ids, dtype=torch.long, device=device)
+
+    def choose(self, logits: torch.Tensor, rows: Sequence[Sampling], steps: Sequence[int]) -> NDArray[np.int64]:
+        """Next token ids [rows] for ``logits`` [rows, vocab]; -1 where a row's logits are not finite.
+
+        ``steps`` counts the tokens each row has already. One copy to the host.
+        """
+        logits = logits.index_fill(-1, self._banned, -torch.inf)
+        best, ids = logits.max(-1)
+        sampled = [i for i, row in enumerate(rows) if row.temperature > 0]
+        if sampled:
+            chosen = self._sample(logits[sampled], [rows[i] for i in sampled], [steps[i] for i in sampled])
+            ids[sampled] = chosen
+        return torch.where(best.isfinite(), ids, -1).cpu().numpy()  # max propagates NaN
+
+    def _sample(self, logits: torch.Tensor, rows: Sequence[Sampling], steps: Sequence[int]) -> torch.Tensor:
+        def column(values: list[float]) -> torch.Tensor:
+            return torch.tensor(values, dtype=torch.float32, device=logits.device)[:, None]
+
+        draws = [uniform(row.seed or 0, step) for row, step in zip(rows, steps, strict=True)]
+        scaled = logits.float() / column([row.temperature for row in rows])
+        probabilities, order = scaled.softmax(-1).sort(-1, descending=True, stable=True)
+        cumulative = probabilities.cumsum(-1)
+        # nucleus: the smallest set whose probability reaches top_p, the first token always included
+        kept = probabilities.masked_fill(cumulative - probabilities >= column([r.top_p for r in rows]), 0.0)
+        mass = kept.cumsum(-1)
+        rank = (mass <= column(draws) * mass[:, -1:]).sum(-1, keepdim=True)
+        last_kept = (kept > 0).sum(-1, keepdim=True) - 1
+        return order.gather(-1, torch.minimum(rank, last_kept))[:, 0]

@@ -1,0 +1,128 @@
+"""What the accelerator does next. Pure policy: it sees jobs as numbers and runs nothing.
+
+The plan is made when the accelerator is free, never earlier, so a batch holds whatever has arrived
+by then. Prefills of one kind and of like length go together; what does not fit keeps its place.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from arr_coc.engine.config import EngineConfig
+from arr_coc.engine.window import Window
+
+LIKE = 1.5  # longest over shortest of one prefill batch; beyond, padding costs more than batching saves
+
+
+class Job(Protocol):
+    """What the scheduler needs to know of a sequence."""
+
+    @property
+    def pending(self) -> int:
+        """Tokens its next prefill has."""
+
+    @property
+    def probing(self) -> bool:
+        """Whether its next prefill is a probe."""
+
+
+J = TypeVar("J", bound=Job)
+
+
+@dataclass(frozen=True, slots=True)
+class Prefill(Generic[J]):
+    """Prefill these jobs in one forward; those still waiting are given slots first."""
+
+    jobs: list[J]
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """Decode one token of every running job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nothing to run for ``seconds``, or until something arrives where None."""
+
+    seconds: float | None
+
+
+class Scheduler(Generic[J]):
+    """Queues, and the order in which they are served."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._window = Window(config.window_ms / 1e3)
+        self._waiting: deque[tuple[float, J]] = deque()
+        self._probed: deque[J] = deque()
+        self._last_prefill = -1.0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def jobs(self) -> Iterable[J]:
+        """All queued jobs."""
+        return [job for _, job in self._waiting] + list(self._probed)
+
+    def submit(self, job: J, now: float) -> None:
+        """Queue a new job."""
+        self._window.arrived(now)
+        self._waiting.append((now, job))
+
+    def resume(self, job: J) -> None:
+        """Queue a probed job for its answer prefill."""
+        self._probed.append(job)
+
+    def drop(self, gone: set[int]) -> None:
+        """Forget the queued jobs whose ``id()`` is in ``gone``."""
+        self._waiting = deque(entry for entry in self._waiting if id(entry[1]) not in gone)
+        self._probed = deque(job for job in self._probed if id(job) not in gone)
+
+    def plan(self, now: float, running: int, free_slots: int) -> "Prefill[J] | Decode | Idle":
+        """The next thing to do with ``running`` decoding jobs and ``free_slots`` free."""
+        if self._probed:
+            return self._cut_probed()
+        wait = self._until_cut(now, running, free_slots)
+        if wait == 0.0:
+            return self._cut_waiting(now, free_slots)
+        return Decode() if running else Idle(wait)
+
+    def _until_cut(self, now: float, running: int, free_slots: int) -> float | None:
+        if not self._waiting or not free_slots:
+            return None
+        if len(self._waiting) >= free_slots or self._price() >= self._config.prefill_token_budget:
+            return 0.0
+        if running:  # the window bounds how often a prefill may hold up those that decode
+            return max(0.0, self._last_prefill + self._window.seconds - now)
+        return self._window.remaining(now, oldest=self._waiting[0][0])
+
+    def _price(self) -> int:
+        return sum(job.pending for _, job in self._waiting)
+
+    def _cut_waiting(self, now: float, free_slots: int) -> "Prefill[J]":
+        jobs = self._fitting([job for _, job in self._waiting])[:free_slots]
+        self._last_prefill = now
+        self.drop({id(job) for job in jobs})
+        return Prefill(jobs)
+
+    def _cut_probed(self) -> "Prefill[J]":
+        jobs = self._fitting(list(self._probed))
+        self.drop({id(job) for job in jobs})
+        return Prefill(jobs)
+
+    def _fitting(self, queue: list[J]) -> list[J]:
+        """The oldest job and all later ones like it, while the padded batch is within the budget."""
+        first = queue[0]
+        shortest = longest = first.pending
+        batch: list[J] = []
+        for job in queue:
+            low, high = min(shortest, job.pending), max(longest, job.pending)
+            price = (len(batch) + 1) * high
+            alike = job.probing == first.probing and high <= LIKE * low
+            if job is first or (alike and price <= self._config.prefill_token_budget):
+                batch.append(job)
+                shortest, longest = low, high
+        return batch

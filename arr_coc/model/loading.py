@@ -1,0 +1,59 @@
+"""From a model directory to an adapter on its device."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForImageTextToText, AutoTokenizer
+
+from arr_coc.errors import ModelLoadError
+from arr_coc.model.adapter import Adapter
+from arr_coc.model.config import ModelConfig
+from arr_coc.model.qwen_vl import FAMILIES, QwenVL
+
+
+def load(directory: Path, config: ModelConfig) -> Adapter:
+    """Load the weights. Raises ModelLoadError where the family is not served or a file is broken."""
+    family = _read_json(directory / "config.json").get("model_type")
+    if family not in FAMILIES:
+        raise ModelLoadError(f"family {family!r} is not served; served are {', '.join(FAMILIES)}")
+    device, dtype = placement(config)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    try:
+        model: Any = AutoModelForImageTextToText.from_pretrained(
+            directory, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        )
+        tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelLoadError(f"the model at {directory} cannot be loaded: {error}") from error
+    mean, std = _normalisation(directory)
+    return QwenVL(config.name or directory.name, model.to(device).eval(), tokenizer, mean, std)
+
+
+def placement(config: ModelConfig) -> tuple[torch.device, torch.dtype]:
+    """Device and dtype of ``config``. Raises ModelLoadError where cuda is asked for and there is none."""
+    has_cuda = torch.cuda.is_available()
+    if config.device == "cuda" and not has_cuda:
+        raise ModelLoadError("device 'cuda' is asked for, and there is no usable GPU")
+    device = torch.device("cuda" if has_cuda and config.device != "cpu" else "cpu")
+    auto = torch.bfloat16 if device.type == "cuda" else torch.float32
+    return device, auto if config.dtype == "auto" else getattr(torch, config.dtype)
+
+
+def _normalisation(directory: Path) -> tuple[list[float], list[float]]:
+    """Mean and deviation of the model's image processor."""
+    path = directory / "preprocessor_config.json"
+    if not path.is_file():
+        return [0.5] * 3, [0.5] * 3  # Qwen3-VL's own
+    settings = _read_json(path)
+    return settings["image_mean"], settings["image_std"]
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ModelLoadError(f"{path} cannot be read: {error}") from error
+    return content

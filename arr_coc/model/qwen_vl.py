@@ -1,0 +1,144 @@
+"""Qwen2-VL, Qwen2.5-VL and Qwen3-VL behind the adapter contract.
+
+The three share their prompt, their M-RoPE positions and their pixel layout; Qwen3-VL adds DeepStack
+features. Positions are computed here per request: ``rope_deltas`` on the model object belongs to
+whoever ran last and is never read.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
+
+from arr_coc.model import attention
+from arr_coc.model.adapter import Batch, Features, Ids, KVShape, Prompt
+from arr_coc.model.prompts import PromptTemplate
+from arr_coc.types import Grid, Pixels
+
+FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+
+
+class QwenVL:
+    """An Adapter for a loaded ``Qwen*VLForConditionalGeneration``."""
+
+    axes = 3  # M-RoPE: time, height, width
+
+    def __init__(
+        self,
+        name: str,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        image_mean: Sequence[float],
+        image_std: Sequence[float],
+    ) -> None:
+        config: Any = model.config
+        text, vision = config.text_config, config.vision_config
+        model.set_attn_implementation({"text_config": attention.NAME, "vision_config": "sdpa"})
+        self.name = name
+        self.tokenizer = tokenizer.backend_tokenizer
+        self.heads = text.num_attention_heads
+        self.kv = KVShape(
+            layers=text.num_hidden_layers,
+            kv_heads=text.num_key_value_heads,
+            head_dim=getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
+            dtype=model.dtype,
+            device=model.device,
+        )
+        self.token_side = vision.patch_size * vision.spatial_merge_size
+        self.eos_ids = _eos_ids(model, tokenizer)
+        self.banned_ids = _banned_ids(config, tokenizer, self.eos_ids)
+        self._patch, self._merge = vision.patch_size, vision.spatial_merge_size
+        self._frames = vision.temporal_patch_size
+        self._template = PromptTemplate(tokenizer, config.image_token_id)
+        self._language: Any = model.model.language_model
+        self._vision: Any = model.model
+        self._head: Any = model.lm_head
+        self._embed = model.get_input_embeddings()
+        channel = {"dtype": torch.float32, "device": model.device}
+        self._mean = torch.tensor(image_mean, **channel)[:, None, None]
+        self._std = torch.tensor(image_std, **channel)[:, None, None]
+
+    def prompt(self, grids: Sequence[Grid], query: str) -> Prompt:
+        """Tokens and M-RoPE positions of ``query`` about pictures of these grids."""
+        ids, spans = self._template.tokens([grid.tokens for grid in grids], query)
+        return Prompt(np.array(ids, dtype=np.int64), mrope_positions(len(ids), spans, grids), tuple(spans))
+
+    @torch.inference_mode()
+    def look(self, pictures: Sequence[Pixels]) -> list[Features]:
+        """Vision features; pictures of any sizes are packed, without padding, into one pass."""
+        patches = torch.cat([self.patchify(picture) for picture in pictures])
+        sides = [(picture.shape[0] // self._patch, picture.shape[1] // self._patch) for picture in pictures]
+        grid_thw = torch.tensor([(1, *side) for side in sides], device=self.kv.device)
+        seen = self._vision.get_image_features(patches.to(self.kv.dtype), grid_thw, return_dict=True)
+        deepstack = getattr(seen, "deepstack_features", None) or []
+        return [
+            Features(tokens, tuple(layer[i] for layer in deepstack)) for i, tokens in enumerate(seen.pooler_output)
+        ]
+
+    def patchify(self, picture: Pixels) -> torch.Tensor:
+        """uint8 [height, width, 3] to float32 [patches, 3 * frames * patch * patch], in the order and with
+        the arithmetic of the family's own image processor."""
+        pixels = torch.from_numpy(np.ascontiguousarray(picture)).to(self.kv.device)
+        values = pixels.permute(2, 0, 1).to(torch.float32) * (1 / 255)
+        values = (values - self._mean) / self._std
+        p, m = self._patch, self._merge
+        rows, cols = values.shape[1] // (p * m), values.shape[2] // (p * m)
+        blocks = values.reshape(3, rows, m, p, cols, m, p).permute(1, 4, 2, 5, 0, 3, 6)
+        frames = blocks[:, :, :, :, :, None].expand(*blocks.shape[:5], self._frames, p, p)
+        return frames.reshape(rows * cols * m * m, -1)
+
+    def forward(self, batch: Batch, cache: Cache) -> torch.Tensor:
+        """Logits [rows, vocab] at each row's last token."""
+        embeds = self._embed(batch.token_ids)  # [rows, length, hidden]
+        visual: dict[str, Any] = {}
+        if batch.visual is not None:
+            embeds[batch.visual] = torch.cat([f.tokens for f in batch.features]).to(embeds.dtype)
+            layers = zip(*(f.deepstack for f in batch.features), strict=True)
+            if deepstack := [torch.cat(layer) for layer in layers]:
+                visual = {"visual_pos_masks": batch.visual, "deepstack_visual_embeds": deepstack}
+        hidden = self._language(
+            inputs_embeds=embeds,
+            position_ids=batch.positions,
+            attention_mask=batch.mask,
+            past_key_values=cache,
+            use_cache=True,
+            readout=batch.readout,
+            **visual,
+        ).last_hidden_state
+        rows = torch.arange(len(hidden), device=hidden.device)
+        last = hidden[:, 0] if batch.last is None else hidden[rows, batch.last]
+        logits: torch.Tensor = self._head(last)
+        return logits
+
+
+def mrope_positions(length: int, spans: Sequence[tuple[int, int]], grids: Sequence[Grid]) -> Ids:
+    """M-RoPE positions [3, length]: text counts up on all axes; a picture spans its rows and columns
+    from where it starts, and what follows goes on behind its longer side (Qwen2-VL, arXiv 2409.12191)."""
+    positions = np.empty((3, length), dtype=np.int64)
+    at, done = 0, 0
+    for (start, count), grid in zip(spans, grids, strict=True):
+        positions[:, done:start] = at + np.arange(start - done)
+        at += start - done
+        rows, cols = np.divmod(np.arange(count), grid.cols)
+        positions[:, start : start + count] = at + np.stack([np.zeros_like(rows), rows, cols])
+        at += max(grid.rows, grid.cols)
+        done = start + count
+    positions[:, done:] = at + np.arange(length - done)
+    return positions
+
+
+def _eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    listed: Any = model.generation_config.eos_token_id if model.generation_config else None
+    if listed is None:
+        listed = tokenizer.eos_token_id
+    return frozenset(listed if isinstance(listed, list) else [listed])
+
+
+def _banned_ids(config: Any, tokenizer: PreTrainedTokenizerBase, eos_ids: frozenset[int]) -> tuple[int, ...]:
+    """Control tokens that no answer may contain; the ends of an answer stay possible."""
+    names = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
+    listed = {getattr(config, name, None) for name in names} | {tokenizer.pad_token_id, tokenizer.bos_token_id}
+    control = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return tuple(sorted(i for i in (listed | control) - eos_ids if i is not None))

@@ -1,0 +1,77 @@
+"""How a model wants to be looked with: token geometry, budgets, and what calibration measured.
+
+Owns ``arr_coc.json``, the file that lies beside a model's weights. Knows nothing of weights.
+"""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from arr_coc.errors import ModelLoadError
+
+PROFILE_FILE = "arr_coc.json"
+SMALLEST_VIEW = 64  # visual tokens; no view and no patch is smaller
+
+Head = tuple[int, int]  # (layer, head), counted from zero
+
+
+class Tier(BaseModel):
+    """Default spending on pictures of at least ``from_native_tokens`` native tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    from_native_tokens: int = Field(ge=0)
+    overview_tokens: int = Field(ge=SMALLEST_VIEW)
+    total_tokens: int = Field(ge=SMALLEST_VIEW, description="overview and patches together")
+
+
+class ModelProfile(BaseModel):
+    """A model's defaults for routing and relevance. All token counts are visual tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    token_side: int = Field(default=32, ge=1, description="pixels along one visual token")
+    direct_max_tokens: int = Field(
+        default=768, ge=SMALLEST_VIEW, description="pictures up to this are seen natively by default"
+    )
+    native_max_tokens: int = Field(
+        default=4096, ge=SMALLEST_VIEW, description="largest native view a request's budget can ask for"
+    )
+    max_budget: int = Field(default=4096, ge=SMALLEST_VIEW, description="largest budget of one request")
+    tiers: tuple[Tier, ...] = Field(
+        default=(Tier(from_native_tokens=0, overview_tokens=256, total_tokens=768),),
+        min_length=1,
+        description="ascending; the last one that a picture reaches holds",
+    )
+    max_patches: int = Field(default=4, ge=1, le=8)
+    heads: tuple[Head, ...] = Field(default=(), description="heads whose attention finds what is asked for")
+    sink_heads: tuple[Head, ...] = Field(default=(), description="heads that mark attention sinks")
+    crop_price: float = Field(
+        default=0.02, ge=0, description="worth, in shares of relevance, that a patch must exceed"
+    )
+
+    @model_validator(mode="after")
+    def _tiers_ascend(self) -> Self:
+        starts = [tier.from_native_tokens for tier in self.tiers]
+        if starts[0] != 0 or starts != sorted(set(starts)):
+            raise ValueError("tiers must start at 0 native tokens and ascend")
+        return self
+
+    def tier(self, native_tokens: int) -> Tier:
+        """The tier of a picture of ``native_tokens``."""
+        return [tier for tier in self.tiers if tier.from_native_tokens <= native_tokens][-1]
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read ``arr_coc.json`` in a model directory; without one, the defaults.
+
+        Raises ModelLoadError where the file does not say what it should.
+        """
+        path = directory / PROFILE_FILE
+        if not path.exists():
+            return cls()
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise ModelLoadError(f"{PROFILE_FILE} in the model directory is not a valid profile") from error

@@ -1,0 +1,193 @@
+"""The vocabulary: what travels between the stages.
+
+Plain frozen dataclasses over numpy, so that they pickle cheaply between processes. Pixels of the
+*upright* picture (after EXIF rotation) are the one coordinate system of every box.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Route = Literal["direct", "zoom"]
+FinishReason = Literal["stop", "length"]
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A half-open rectangle in pixels of the upright picture."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    @property
+    def width(self) -> float:
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> float:
+        return self.y1 - self.y0
+
+    @property
+    def area(self) -> float:
+        return self.width * self.height
+
+    def as_tuple(self) -> tuple[float, float, float, float]:
+        return (self.x0, self.y0, self.x1, self.y1)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Visual tokens of one view: ``rows x cols``."""
+
+    rows: int
+    cols: int
+
+    @property
+    def tokens(self) -> int:
+        return self.rows * self.cols
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How an answer is decoded. ``temperature == 0`` is greedy; ``seed`` makes sampling repeatable."""
+
+    max_new_tokens: int = 512
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = None
+    ignore_eos: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question about one picture, as every stage sees it.
+
+    ``visual_token_budget`` is the total of visual tokens that may be encoded, overview included;
+    None takes the model's default for the picture's size. ``remaining_s`` is the time left until
+    the request's deadline, in seconds, when the ask is handed over (clocks do not travel).
+    """
+
+    request_id: str
+    query: str
+    sampling: Sampling = Sampling()
+    visual_token_budget: int | None = None
+    remaining_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class TexturedPicture:
+    """What the texture stage makes of a picture.
+
+    ``view`` is the first thing the model looks at: the native picture (route ``direct``) or the
+    overview (route ``zoom``), already at ``grid``. All maps lie on that grid.
+    """
+
+    width: int  # upright pixels
+    height: int
+    route: Route
+    budget: int  # visual tokens in all, the view included
+    grid: Grid
+    view: Pixels  # [rows * side, cols * side, 3]
+    channels: Floats  # [13, rows, cols]
+    lost_detail: Floats  # [rows, cols], 0..1
+    source: Pixels | None  # [height, width, 3], zoom only: what patches are cut from
+    native_tokens: int  # what the native grid would cost
+    texture_ms: float  # time spent in the stage
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A patch by the three ways of knowing, each the mean over its cells, 0..1, and their balance."""
+
+    propositional: float
+    perspectival: float
+    participatory: float
+    relevance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A part of the picture that is looked at again, at its own level of detail."""
+
+    box: Box
+    grid: Grid
+    scores: Scores
+    value: float  # modelled worth of encoding it, in shares of the picture's relevance
+
+    @property
+    def tokens(self) -> int:
+        return self.grid.tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Weights of the three ways of knowing; they sum to one."""
+
+    propositional: float
+    perspectival: float
+    participatory: float
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Where the tokens of one request go, and why."""
+
+    patches: tuple[Patch, ...]  # best first; empty where no closer look is worth it
+    balance: Balance
+    relevance: Floats  # [rows, cols] balanced score of every overview cell, 0..1
+    knowing: Floats  # [3, rows, cols] propositional, perspectival, participatory
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one request. ``prompt_tokens`` counts the final prompt, visual tokens included;
+    ``visual_tokens`` every visual token encoded, the overview once."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    visual_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Text that became final since the last delta of a stream."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The end of a request: its whole answer and how it came about."""
+
+    text: str
+    finish_reason: FinishReason
+    usage: Usage
+    route: Route
+    width: int
+    height: int
+    native_tokens: int
+    grid: Grid  # of the first view
+    allocation: Allocation | None  # zoom only
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """A snapshot for health checks and admission."""
+
+    ready: bool
+    detail: str  # why not ready, or "ok"
+    model: str
+    device: str
+    dtype: str
+    running: int  # sequences holding a slot
+    waiting: int  # sequences queued for one
+    slots: int
+    last_step_age_s: float  # seconds since the engine last made progress while it had work

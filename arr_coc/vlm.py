@@ -1,0 +1,212 @@
+"""The composition root: a loaded model, its relevance and its engine behind three calls.
+
+Owns the two routes: DIRECT asks once; ZOOM probes the overview and lets relevance decide which
+patches the answer prompt shows. Does not decode pictures and knows no transport.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arr_coc.engine.config import EngineConfig
+from arr_coc.engine.detokenizer import Detokenizer
+from arr_coc.engine.engine import Engine
+from arr_coc.engine.observer import Observer
+from arr_coc.engine.outcome import Finish, Outcome
+from arr_coc.engine.sequence import Resume, Times
+from arr_coc.engine.sequence import Sequence as Seq
+from arr_coc.errors import ContextLengthExceeded, EngineClosed, Overloaded
+from arr_coc.foveation import cut
+from arr_coc.model.adapter import Adapter, Prompt
+from arr_coc.model.config import ModelConfig
+from arr_coc.model.loading import load
+from arr_coc.model.source import resolve
+from arr_coc.profile import ModelProfile
+from arr_coc.relevance import Relevance
+from arr_coc.types import (
+    Allocation,
+    Ask,
+    Delta,
+    EngineStatus,
+    Grid,
+    Patch,
+    Report,
+    TexturedPicture,
+)
+from arr_coc.warmup import warm_up_pictures
+
+MARKERS = 2  # prompt tokens around each picture
+
+
+@dataclass(slots=True)
+class _Zoom:
+    """One ZOOM request between its probe and its report."""
+
+    allocation: Allocation | None = None
+
+
+class VisionLanguageModel:
+    """Answers questions about textured pictures; any number at once."""
+
+    def __init__(self, adapter: Adapter, profile: ModelProfile, config: EngineConfig, observer: Observer) -> None:
+        self._adapter = adapter
+        self._profile = profile
+        self._config = config
+        self._relevance = Relevance(profile)
+        self._engine = Engine(adapter, heads_by_layer(profile, adapter), config, observer)
+        self._in_flight = 0
+        self._draining = False
+        self._seconds_each = 0.1  # moving average of a request's share of the engine, for Retry-After
+        self._engine.start()
+
+    @classmethod
+    def load(cls, model: ModelConfig, engine: EngineConfig, observer: Observer) -> Self:
+        """Load weights, start the engine, and send one request through each route.
+
+        Blocks; must not run on an event loop. Raises ModelLoadError.
+        """
+        directory = resolve(model.source)
+        profile = ModelProfile.load(directory)
+        vlm = cls(load(directory, model), profile, engine, observer)
+        asyncio.run(vlm._warm_up())
+        return vlm
+
+    async def _warm_up(self) -> None:
+        for picture in warm_up_pictures(self._profile):
+            await self.answer(Ask(request_id="warm-up", query="What is this?"), picture)
+
+    async def answer(self, ask: Ask, picture: TexturedPicture) -> Report:
+        """The whole answer. Raises ContextLengthExceeded, Overloaded, DeadlineExceeded, ModelFault,
+        EngineClosed; cancelling the task frees the request's slot within one step."""
+        async for item in self.stream(ask, picture):
+            if isinstance(item, Report):
+                return item
+        raise AssertionError("a stream ends with a report or an error")
+
+    async def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncIterator[Delta | Report]:
+        """Text as it becomes final, then the report. Errors and cancellation as ``answer``."""
+        self._admit(ask, picture)
+        zoom = _Zoom()
+        sequence = self._sequence(ask, picture, zoom)
+        self._in_flight += 1
+        started = time.monotonic()
+        try:
+            self._engine.submit(sequence)
+            async for item in sequence.outcome:
+                if isinstance(item, Finish):
+                    yield _report(item, picture, zoom.allocation)
+                else:
+                    yield Delta(item)
+        finally:
+            self._engine.cancel(sequence.outcome)  # nothing happens where it has ended
+            self._note_share(time.monotonic() - started)
+            self._in_flight -= 1
+
+    def status(self) -> EngineStatus:
+        """A snapshot; never blocks."""
+        alive = self._engine.alive and not self._draining
+        return EngineStatus(
+            ready=alive,
+            detail="ok" if alive else "draining",
+            model=self._adapter.name,
+            device=str(self._adapter.kv.device),
+            dtype=str(self._adapter.kv.dtype).removeprefix("torch."),
+            running=self._engine.running,
+            waiting=self._engine.waiting,
+            slots=self._config.slots,
+            last_step_age_s=self._engine.step_age_s,
+        )
+
+    async def drain(self, timeout_s: float) -> None:
+        """Refuse new work, wait until all is finished or ``timeout_s`` is over, fail the rest."""
+        self._draining = True
+        deadline = time.monotonic() + timeout_s
+        while self._in_flight and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(self._engine.close)
+
+    def close(self) -> None:
+        """End the engine; what is left fails with EngineClosed."""
+        self._draining = True
+        self._engine.close()
+
+    def _admit(self, ask: Ask, picture: TexturedPicture) -> None:
+        if self._draining:
+            raise EngineClosed("the server is shutting down")
+        waiting = self._engine.waiting
+        if waiting >= self._config.max_queue:
+            raise Overloaded("too many requests are waiting", retry_after_s=waiting * self._seconds_each)
+
+    def _note_share(self, seconds: float) -> None:
+        share = seconds / max(1, self._in_flight)
+        self._seconds_each += 0.1 * (share - self._seconds_each)
+
+    def _sequence(self, ask: Ask, picture: TexturedPicture, zoom: _Zoom) -> Seq:
+        prompt = replace(self._adapter.prompt([picture.grid], ask.query), pictures=(picture.view,))
+        spare = picture.budget - picture.grid.tokens
+        closer_look = picture.route == "zoom" and spare > 0
+        reserve = spare + MARKERS * self._profile.max_patches if closer_look else 0
+        if len(prompt) + reserve + ask.sampling.max_new_tokens > self._config.max_length:
+            raise ContextLengthExceeded(
+                f"prompt and max_tokens exceed the context of {self._config.max_length} tokens", param="query"
+            )
+        now = time.monotonic()
+        sampling = ask.sampling
+        if sampling.temperature > 0 and sampling.seed is None:
+            sampling = replace(sampling, seed=random.getrandbits(63))
+        return Seq(
+            id=ask.request_id,
+            prompt=prompt,
+            sampling=sampling,
+            deadline=now + ask.remaining_s,
+            outcome=Outcome(),
+            detokenizer=Detokenizer(self._adapter.tokenizer),
+            times=Times(submitted=now),
+            resume=self._resume(ask, picture, zoom) if closer_look else None,
+        )
+
+    def _resume(self, ask: Ask, picture: TexturedPicture, zoom: _Zoom) -> Resume:
+        def resume(attention: NDArray[np.float32]) -> Prompt | None:
+            grid = (picture.grid.rows, picture.grid.cols)
+            zoom.allocation = self._relevance.allocate(picture, attention.reshape(grid))
+            patches = zoom.allocation.patches
+            return self._answer_prompt(ask, picture, patches) if patches else None
+
+        return resume
+
+    def _answer_prompt(self, ask: Ask, picture: TexturedPicture, patches: Sequence[Patch]) -> Prompt:
+        assert picture.source is not None, "a zoom request carries its source"
+        grids: list[Grid] = [picture.grid, *(patch.grid for patch in patches)]
+        closer = [cut(picture.source, patch, self._adapter.token_side) for patch in patches]
+        return replace(self._adapter.prompt(grids, ask.query), pictures=(picture.view, *closer))
+
+
+def heads_by_layer(profile: ModelProfile, adapter: Adapter) -> Mapping[int, Sequence[int]]:
+    """The heads whose attention localises. Where none are known for a model: all heads of the
+    layers at 0.53-0.82 of its depth, where attention to the asked place is strongest on average."""
+    if profile.heads:
+        layers = sorted({layer for layer, _ in profile.heads})
+        return {layer: [h for at, h in profile.heads if at == layer] for layer in layers}
+    depth = adapter.kv.layers
+    return {layer: range(adapter.heads) for layer in range(int(0.53 * depth), int(0.82 * depth) + 1)}
+
+
+def _report(finish: Finish, picture: TexturedPicture, allocation: Allocation | None) -> Report:
+    return Report(
+        text=finish.text,
+        finish_reason=finish.reason,
+        usage=finish.usage,
+        route=picture.route,
+        width=picture.width,
+        height=picture.height,
+        native_tokens=picture.native_tokens,
+        grid=picture.grid,
+        allocation=allocation,
+        timings_ms={"texture": round(picture.texture_ms, 3), **finish.timings_ms},
+    )

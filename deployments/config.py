@@ -1,0 +1,24 @@
+"""Sizes of the stages' replicas. It does not know what the stages do."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TextureStageConfig(BaseModel):
+    """The CPU replicas that decode and measure pictures."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    replicas: int = Field(default=1, ge=1)
+    threads: int = Field(default=2, ge=1, description="pictures that one replica works on at once")
+    num_cpus: float = Field(
+        default=0.1, ge=0, description="what Ray reserves; fractions, since whole CPUs dead-lock small machines"
+    )
+
+
+class GenerationStageConfig(BaseModel):
+    """The replica that owns the accelerator."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    num_cpus: float = Field(default=0.1, ge=0, description="what Ray reserves")
+    num_gpus: float = Field(default=0.0, ge=0, description="what Ray reserves; 0 hides every GPU from the model")

@@ -1,0 +1,123 @@
+"""The generation stage: one replica that owns the model, its engine and the accelerator.
+
+Weights load in a thread, so that the replica can say what it is doing meanwhile. Knows neither HTTP
+nor how a picture was textured.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Protocol
+
+from arr_coc.engine.config import EngineConfig
+from arr_coc.engine.observer import Observer
+from arr_coc.errors import ArrCocError, EngineClosed
+from arr_coc.model.config import ModelConfig
+from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
+from deployments.metrics import EngineMetrics, open_directory
+
+FAILED = "failed: "  # how the detail of a status begins when loading failed for good
+_log = logging.getLogger(__name__)
+
+
+class Answerer(Protocol):
+    """What the stage needs of a loaded model; ``arr_coc.vlm.VisionLanguageModel`` is one."""
+
+    async def answer(self, ask: Ask, picture: TexturedPicture) -> Report: ...
+    def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncIterator[Delta | Report]: ...
+    def status(self) -> EngineStatus: ...
+    async def drain(self, timeout_s: float) -> None: ...
+
+
+Load = Callable[[ModelConfig, EngineConfig, Observer], Answerer]
+
+
+def load_model(model: ModelConfig, engine: EngineConfig, observer: Observer) -> Answerer:
+    """Import the libraries, load the weights, warm both routes up. Raises ModelLoadError."""
+    from arr_coc.vlm import VisionLanguageModel  # seconds of imports, which nobody should wait for
+
+    return VisionLanguageModel.load(model, engine, observer)
+
+
+class GenerationStage:
+    """The replica. It takes calls at once and refuses work until the model is loaded."""
+
+    def __init__(
+        self, model: ModelConfig, engine: EngineConfig, metrics_directory: str, load: Load = load_model
+    ) -> None:
+        open_directory(metrics_directory)
+        self._observer = EngineMetrics()
+        self._model = model
+        self._engine = engine
+        self._load = load
+        self._detail = "loading the model"
+        self._answerer: Answerer | None = None
+        threading.Thread(target=self._run_load, name="load", daemon=True).start()
+
+    def _run_load(self) -> None:
+        started = time.monotonic()
+        try:
+            self._answerer = self._load(_placed(self._model), self._engine, self._observer)
+            _log.info("model loaded and warm after %.2f s", time.monotonic() - started)
+        except ArrCocError as error:
+            self._detail = FAILED + error.message
+        except Exception:
+            _log.exception("the model could not be loaded")
+            self._detail = FAILED + "unforeseen error while loading the model, see the log"
+
+    async def answer(self, ask: Ask, picture: TexturedPicture) -> Report:
+        """The whole answer, or a typed error."""
+        return await self._loaded().answer(ask, picture)
+
+    async def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
+        """Deltas, then the report; closing the generator cancels the request in the engine."""
+        events = self._loaded().stream(ask, picture)
+        try:
+            async for event in events:
+                yield event
+        finally:
+            if isinstance(events, AsyncGenerator):
+                await events.aclose()
+
+    async def status(self) -> EngineStatus:
+        """A snapshot; answers while the model is still loading."""
+        if self._answerer is not None:
+            return self._answerer.status()
+        return EngineStatus(
+            ready=False,
+            detail=self._detail,
+            model=self._model.name or self._model.source,
+            device=self._model.device,
+            dtype=self._model.dtype,
+            running=0,
+            waiting=0,
+            slots=self._engine.slots,
+            last_step_age_s=0.0,
+        )
+
+    async def drain(self, timeout_s: float) -> None:
+        """Refuse new work, let what runs finish for ``timeout_s``, then fail the rest."""
+        if self._answerer is not None:
+            await self._answerer.drain(timeout_s)
+
+    async def check_health(self) -> None:
+        """Ray replaces the replica when this raises: the engine hangs, or loading failed."""
+        status = await self.status()
+        if status.last_step_age_s > self._engine.stall_s:
+            raise RuntimeError(f"the engine made no step for {status.last_step_age_s:.0f} s")
+        if status.detail.startswith(FAILED):
+            raise RuntimeError(status.detail)
+
+    def _loaded(self) -> Answerer:
+        if self._answerer is None:
+            raise EngineClosed(f"The model is not ready: {self._detail}.", code="not_ready")
+        return self._answerer
+
+
+def _placed(model: ModelConfig) -> ModelConfig:
+    """Ray tells libraries to use one thread; on a CPU the model may use all that the process has."""
+    if model.threads is not None:
+        return model
+    return model.model_copy(update={"threads": len(os.sched_getaffinity(0))})

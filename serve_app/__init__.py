@@ -1,0 +1,1 @@
+"""What a client touches: HTTP, the pipeline behind it, and how both are started."""

@@ -1,0 +1,130 @@
+"""The door: how many requests are in flight, and how long each may take.
+
+A place is reserved before a byte of the body is read and given back exactly once. It does not
+know what a request is about.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from arr_coc.errors import DeadlineExceeded, Overloaded
+from serve_app.errors import Draining
+
+_SMOOTHING = 0.1  # weight of the newest request in the mean time in flight
+_RETRY_AFTER_S = (1.0, 60.0)
+
+
+class AdmissionConfig(BaseModel):
+    """How much is let in at once, and how long it may stay."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_in_flight: int = Field(default=160, ge=1, description="requests in flight; beyond, 429")
+    deadline_s: float = Field(default=60.0, gt=0, description="time a request has from its headers on")
+
+
+class Turn:
+    """One admitted request: its place, held while the context is open, and its deadline."""
+
+    def __init__(self, door: "Door", deadline: float) -> None:
+        self._door = door
+        self._deadline = deadline
+        self._since = door.clock()
+        self._open = True
+
+    def __enter__(self) -> "Turn":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._open:
+            self._open = False
+            self._door.leave(self._door.clock() - self._since)
+
+    def another(self) -> "Turn":
+        """A further place under the same deadline, for the next item of a batch.
+
+        Raises Overloaded where there is none, and Draining where none is given any more.
+        """
+        return self._door.admit(self._deadline)
+
+    def left_s(self) -> float:
+        """Seconds until the deadline; zero when it has passed."""
+        return max(0.0, self._deadline - self._door.clock())
+
+    def remaining_s(self) -> float:
+        """Seconds until the deadline, always positive. Raises DeadlineExceeded when it has passed."""
+        left = self.left_s()
+        if left <= 0:
+            raise deadline_exceeded()
+        return left
+
+
+class Door:
+    """Lets requests in up to a limit, until it is closed."""
+
+    def __init__(
+        self,
+        config: AdmissionConfig,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.clock = clock
+        self._config = config
+        self._chance = chance
+        self._mean_stay_s = 1.0
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.in_flight = 0
+        self.closed = False
+
+    def admit(self, deadline: float | None = None) -> Turn:
+        """A turn that ends at ``deadline`` (on the door's clock), or the configured time from now.
+
+        Raises Draining when the door is closed, Overloaded when everything is taken.
+        """
+        if self.closed:
+            raise Draining("the server is shutting down", retry_after_s=self._retry_after_s())
+        if self.in_flight >= self._config.max_in_flight:
+            raise Overloaded("too many requests are in flight", retry_after_s=self._retry_after_s())
+        self.in_flight += 1
+        self._empty.clear()
+        return Turn(self, self.clock() + self._config.deadline_s if deadline is None else deadline)
+
+    def leave(self, stay_s: float) -> None:
+        """Gives one place back after ``stay_s`` seconds; called by the turn that held it."""
+        self.in_flight -= 1
+        assert self.in_flight >= 0
+        self._mean_stay_s += _SMOOTHING * (stay_s - self._mean_stay_s)
+        if self.in_flight == 0:
+            self._empty.set()
+
+    def close(self) -> None:
+        """Lets nobody in any more; those inside stay."""
+        self.closed = True
+
+    async def emptied(self, timeout_s: float) -> bool:
+        """Waits until nobody is inside, at most ``timeout_s``; whether that came true."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _retry_after_s(self) -> float:
+        """By Little's law the backlog is worked off in one mean stay. Spread over half to one and
+        a half of that, so that those who were refused together do not come back together."""
+        shortest, longest = _RETRY_AFTER_S
+        return min(longest, max(shortest, self._mean_stay_s * (0.5 + self._chance())))
+
+
+def deadline_exceeded() -> DeadlineExceeded:
+    """The error of a request that ran out of time."""
+    return DeadlineExceeded("the request's deadline passed before its answer was complete")

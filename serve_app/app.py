@@ -1,0 +1,49 @@
+"""The application as Ray Serve runs it: three deployments, bound together.
+
+Annotations here must stay objects (no postponed evaluation): Ray checks a builder's arguments only
+where the annotation of its parameter is a class.
+"""
+
+import os
+import tempfile
+from typing import Any
+
+from ray import serve
+from ray.serve import Application
+
+from deployments.generation import GenerationStage
+from deployments.texture import TextureStage
+from serve_app.config import AppConfig
+from serve_app.ingress import Ingress
+
+METRICS_DIRECTORY = "ARR_COC_METRICS_DIR"
+DRAIN_S = 7.0  # what a replica that Ray replaces may take to finish
+
+
+def build(args: AppConfig) -> Application:
+    """The application of a config: ``serve run FILE`` calls it with the file's ``args``."""
+    metrics = os.environ.get(METRICS_DIRECTORY) or tempfile.mkdtemp(prefix="arr-coc-metrics-")
+    texture = _stage(
+        TextureStage,
+        num_replicas=args.texture.replicas,
+        max_ongoing_requests=args.engine_load,
+        ray_actor_options={"num_cpus": args.texture.num_cpus},
+    ).bind(args.texture, args.model, args.engine, args.pictures)
+    generation = _stage(
+        GenerationStage,
+        num_replicas=1,
+        max_ongoing_requests=2 * args.engine_load,
+        ray_actor_options={"num_cpus": args.generation.num_cpus, "num_gpus": args.generation.num_gpus},
+    ).bind(args.model, args.engine, metrics)
+    return _stage(
+        Ingress,
+        num_replicas=args.ingress_replicas,
+        max_ongoing_requests=args.ingress_ongoing,
+        ray_actor_options={"num_cpus": 0},
+    ).bind(texture, generation, args, metrics)
+
+
+def _stage(stage: type, **options: Any) -> Any:
+    return serve.deployment(
+        stage, graceful_shutdown_timeout_s=DRAIN_S, graceful_shutdown_wait_loop_s=0.2, **options
+    )

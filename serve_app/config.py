@@ -1,0 +1,114 @@
+"""What an operator may set: the layers' own settings, composed, and the file they are written in.
+
+The file is a Ray Serve config, so that ``serve run FILE`` and ``python -m serve_app FILE`` read the
+same one. Sizes that follow from the engine's are derived here, in one place.
+"""
+
+import math
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from arr_coc.decoding import PictureLimits
+from arr_coc.engine.config import EngineConfig
+from arr_coc.errors import ConfigError
+from arr_coc.model.config import ModelConfig
+from deployments.config import GenerationStageConfig, TextureStageConfig
+from serve_app.admission import AdmissionConfig
+from serve_app.limits import HttpLimits
+
+IMPORT_PATH = "serve_app.app:build"
+HEALTH_CALLS = 64  # concurrent probes and scrapes that an ingress replica answers beside its requests
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AppConfig(_Section):
+    """Everything about the application; the ``args`` of its Serve config."""
+
+    model: ModelConfig = ModelConfig()
+    engine: EngineConfig = EngineConfig()
+    pictures: PictureLimits = PictureLimits()
+    texture: TextureStageConfig = TextureStageConfig()
+    generation: GenerationStageConfig = GenerationStageConfig()
+    http: HttpLimits = HttpLimits()
+    ingress_replicas: int = Field(default=1, ge=1)
+    deadline_s: float = Field(default=60.0, gt=0, description="time a request has from its headers on")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.model.device == "cuda" and self.generation.num_gpus == 0:
+            raise ValueError("model.device is cuda, so generation.num_gpus must be above 0")
+        if self.pictures.max_bytes > self.http.max_body_bytes:
+            raise ValueError("pictures.max_bytes must not exceed http.max_body_mib")
+        return self
+
+    @property
+    def engine_load(self) -> int:
+        """Requests that the engine runs and queues; more are refused at the door."""
+        return self.engine.slots + self.engine.max_queue
+
+    @property
+    def admission(self) -> AdmissionConfig:
+        """Each ingress replica's share of what the engine takes."""
+        share = math.ceil(self.engine_load / self.ingress_replicas)
+        return AdmissionConfig(max_in_flight=share, deadline_s=self.deadline_s)
+
+    @property
+    def ingress_ongoing(self) -> int:
+        """Calls in an ingress replica. What the door refuses must still get in to be told so."""
+        return 2 * self.engine_load + HEALTH_CALLS
+
+
+class HttpOptions(_Section):
+    """Where the server listens."""
+
+    host: str = "0.0.0.0"
+    port: int = Field(default=8000, ge=1, le=65535)
+
+
+class _Application(_Section):
+    name: str = "arr-coc"
+    route_prefix: Literal["/"] = "/"
+    import_path: Literal["serve_app.app:build"] = IMPORT_PATH
+    args: AppConfig = AppConfig()
+
+
+class ServerFile(_Section):
+    """A config file: the part of Ray Serve's schema that this server uses."""
+
+    http_options: HttpOptions = HttpOptions()
+    applications: tuple[_Application] = Field(description="exactly one")
+
+    @property
+    def app(self) -> AppConfig:
+        return self.applications[0].args
+
+    @property
+    def name(self) -> str:
+        return self.applications[0].name
+
+
+def read_config(path: Path) -> ServerFile:
+    """Read and check a config file. Raises ConfigError with one line that says what to mend."""
+    try:
+        content: Any = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    try:
+        return ServerFile.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"] if part not in ("applications", 0))
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{where or 'file'}: {problem['msg']}{more}"

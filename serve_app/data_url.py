@@ -1,0 +1,41 @@
+"""Pictures inside JSON: strict ``data:image/...;base64,`` URLs. Nothing is ever fetched."""
+
+import binascii
+import re
+
+from arr_coc.errors import InvalidRequest
+
+_PREFIX = re.compile(r"data:image/[a-z0-9][a-z0-9.+-]{0,63};base64,", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"\s*(?!data:)([a-z][a-z0-9.+-]*:|//|\\\\)", re.IGNORECASE)
+
+
+def decode_data_url(url: str) -> bytes:
+    """The bytes behind ``url``; whatever media type it names, they are sniffed later.
+
+    Raises InvalidRequest: ``url_not_allowed`` for a URL that points anywhere, ``invalid_data_url``
+    for anything else that is not base64 to the letter.
+    """
+    prefix = _PREFIX.match(url)
+    if prefix is None:
+        if _ELSEWHERE.match(url):
+            raise InvalidRequest(
+                "image must be sent along as a data URL; remote pictures are not fetched",
+                code="url_not_allowed",
+                param="image",
+            )
+        raise _invalid()
+    payload = url[prefix.end() :]
+    if len(payload) % 4:
+        raise _invalid()
+    try:
+        return binascii.a2b_base64(payload, strict_mode=True)
+    except ValueError:
+        raise _invalid() from None
+
+
+def _invalid() -> InvalidRequest:
+    return InvalidRequest(
+        "image must be a data URL: data:image/...;base64, followed by strict base64",
+        code="invalid_data_url",
+        param="image",
+    )

@@ -1,0 +1,65 @@
+"""How Ray is started for this server: the environment it reads when it is imported, and its options.
+
+Everything here must be set before the first import of ray. Files of one start lie in one directory,
+so that two servers on a machine do not share a proxy.
+"""
+
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+OBJECT_STORE_BYTES = 80 * 2**20  # arrays travel by value; Ray's smallest store is 75 MiB
+
+
+def variables(run: Path, haproxy: Path) -> dict[str, str]:
+    """Environment for a start whose files lie in ``run``, with ``haproxy`` as the ingress."""
+    metrics, statistics, fallback = (str(port) for port in free_ports(3))
+    return {
+        "ARR_COC_METRICS_DIR": str(run / "metrics"),
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_LOG_TO_STDERR": "1",  # requests are logged by us; what Serve warns of should be seen
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(haproxy),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(run / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(run / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(run),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(run / "server-state"),
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+        "RAY_SERVE_HAPROXY_METRICS_PORT": metrics,
+        "RAY_SERVE_HAPROXY_STATS_PORT": statistics,
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": fallback,
+        "RAY_SERVE_HAPROXY_NBTHREAD": "2",
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "8",
+        # the ingress replica is used as soon as it listens
+        "RAY_SERVE_HAPROXY_HEALTH_CHECK_DOWNINTER": "50ms",
+        "RAY_SERVE_HAPROXY_HEALTH_CHECK_RISE": "1",
+        "RAY_SERVE_HAPROXY_BROADCAST_COALESCE_S": "0",
+        # a replica that is replaced, and the proxy, may take seconds and not half a minute
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
+        "RAY_SERVE_PORT_QUARANTINE_S": "10",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_METRICS_COLLECTION": "0",
+        "RAY_LOG_TO_STDERR": "0",
+    }
+
+
+def ray_options() -> dict[str, Any]:
+    """Arguments of ``ray.init``: one machine, no dashboard, a store that fits a small /dev/shm."""
+    return {
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE_BYTES,
+        "log_to_driver": True,
+        "logging_level": "warning",
+        "namespace": "serve",
+    }
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody listens on now."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

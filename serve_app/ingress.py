@@ -1,0 +1,133 @@
+"""The Ray ingress: the HTTP application in a replica, and the two stages behind their handles.
+
+Owns the translation between Ray's calls and the pipeline's Protocols: a typed error that crossed
+processes comes out as itself, a dead replica as StageCrashed, and a cancelled call is cancelled in
+the stage. Knows nothing of bodies and statuses.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import grpc
+from ray import serve
+from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.serve.exceptions import BackPressureError, RayServeException, RequestCancelledError
+from ray.serve.handle import DeploymentHandle
+from starlette.applications import Starlette
+
+from arr_coc.errors import ArrCocError, Cancelled, Overloaded
+from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
+from deployments.metrics import RequestMetrics, open_directory, scrape
+from serve_app.admission import Door
+from serve_app.config import AppConfig
+from serve_app.errors import StageCrashed
+from serve_app.http import create_app
+from serve_app.pipeline import Pipeline
+
+STATUS_TIMEOUT_S = 2.0  # a stage that is being replaced does not answer at all
+_VERSIONS = ("arr-coc-serve", "ray", "torch", "transformers")
+
+
+class TextureHandle:
+    """The texture stage, wherever its replicas are."""
+
+    def __init__(self, handle: "DeploymentHandle[Any]") -> None:
+        self._handle = handle
+
+    async def prepare(self, ask: Ask, image: bytes) -> TexturedPicture:
+        picture: TexturedPicture = await _call(self._handle.prepare.remote(ask, image))
+        return picture
+
+
+class GenerationHandle:
+    """The generation stage, in its replica."""
+
+    def __init__(self, handle: "DeploymentHandle[Any]") -> None:
+        self._handle = handle
+        self._streams = handle.options(stream=True)
+
+    async def answer(self, ask: Ask, picture: TexturedPicture) -> Report:
+        report: Report = await _call(self._handle.answer.remote(ask, picture))
+        return report
+
+    async def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
+        response = self._streams.stream.remote(ask, picture)
+        events: AsyncIterator[Delta | Report] = aiter(response)
+        try:
+            with translated():
+                async for event in events:
+                    yield event
+        finally:
+            response.cancel()  # nothing happens where it has ended
+
+    async def status(self) -> EngineStatus:
+        try:
+            async with asyncio.timeout(STATUS_TIMEOUT_S):
+                status: EngineStatus = await _call(self._handle.status.remote())
+        except TimeoutError:
+            raise StageCrashed("the generation stage is starting") from None
+        return status
+
+
+@serve.ingress()
+class Ingress:
+    """One ingress replica."""
+
+    def __init__(
+        self,
+        texture: "DeploymentHandle[Any]",
+        generation: "DeploymentHandle[Any]",
+        config: AppConfig,
+        metrics_directory: str,
+    ) -> None:
+        open_directory(metrics_directory)
+        self._metrics_directory = metrics_directory
+        self._config = config
+        door = Door(config.admission)
+        self._pipeline = Pipeline(TextureHandle(texture), GenerationHandle(generation), door)
+
+    def __serve_build_asgi_app__(self) -> Starlette:
+        return create_app(
+            self._pipeline,
+            self._config.http,
+            self._config.engine,
+            observer=RequestMetrics(),
+            render_metrics=lambda: scrape(self._metrics_directory),
+            versions={name: version(name) for name in _VERSIONS},
+        )
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Refuse new work, wait for what is in flight; whether all of it ended in time."""
+        return await self._pipeline.drain(timeout_s)
+
+
+async def _call(response: Any) -> Any:
+    """The result of one call to a stage; cancels it there when it is cancelled here."""
+    try:
+        with translated():
+            return await response
+    except asyncio.CancelledError:
+        response.cancel()
+        raise
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns whatever Ray raises into this project's errors."""
+    try:
+        yield
+    except RequestCancelledError:
+        raise Cancelled("The request was cancelled.") from None
+    except BackPressureError:
+        raise Overloaded("Too many requests are waiting for a stage.") from None
+    except RayTaskError as error:
+        if isinstance(error.cause, ArrCocError):
+            raise error.cause from None
+        raise
+    except (RayActorError, RayServeException, grpc.RpcError) as error:
+        raise StageCrashed("A stage's process ended while it had the request.") from error
+    except RayError as error:
+        raise StageCrashed("A stage cannot be reached.") from error

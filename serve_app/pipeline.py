@@ -1,0 +1,123 @@
+"""The way of a request: texture stage, then generation stage, under one deadline.
+
+It knows the stages by two Protocols only, neither processes nor HTTP. Errors pass through typed;
+a stage whose process died raises ``StageCrashed``.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
+from serve_app.admission import AdmissionConfig, Door, Turn, deadline_exceeded
+from serve_app.errors import StageCrashed
+
+Result = TypeVar("Result")
+
+
+class TextureStage(Protocol):
+    """Makes of a picture what the model looks at first. Pure: asking twice is harmless."""
+
+    async def prepare(self, ask: Ask, image: bytes) -> TexturedPicture:
+        """Raises InvalidRequest for the client's faults, StageCrashed when its process died."""
+
+
+class GenerationStage(Protocol):
+    """Answers the question about a prepared picture. Cancelling the call frees what it holds."""
+
+    async def answer(self, ask: Ask, picture: TexturedPicture) -> Report:
+        """Raises Overloaded, DeadlineExceeded, ModelFault, EngineClosed or StageCrashed."""
+
+    def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
+        """Deltas as they become final, the report last; closing the generator cancels."""
+
+    async def status(self) -> EngineStatus:
+        """A snapshot of the engine; raises StageCrashed when there is none."""
+
+
+class Pipeline:
+    """Both stages behind one door. One per ingress process, used from one event loop."""
+
+    def __init__(self, texture: TextureStage, generation: GenerationStage, door: Door | None = None) -> None:
+        self._texture = texture
+        self._generation = generation
+        self._door = door or Door(AdmissionConfig())
+
+    @property
+    def draining(self) -> bool:
+        return self._door.closed
+
+    @property
+    def in_flight(self) -> int:
+        return self._door.in_flight
+
+    def admit(self) -> Turn:
+        """A place in flight, held while its context is open; its deadline runs from now on.
+
+        Raises Overloaded or Draining.
+        """
+        return self._door.admit()
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Refuses new work from now on and waits, at most ``timeout_s``, for what is in flight;
+        whether all of it ended in time. Calling it again is harmless."""
+        self._door.close()
+        return await self._door.emptied(timeout_s)
+
+    async def status(self) -> EngineStatus:
+        """The generation stage's own snapshot."""
+        return await self._generation.status()
+
+    async def answer(self, turn: Turn, ask: Ask, image: bytes) -> Report:
+        """The whole answer, or a typed error."""
+        picture = await self._prepare(turn, ask, image)
+        return await _in_time(turn, lambda: self._generation.answer(_handed_over(ask, turn), picture))
+
+    async def stream(self, turn: Turn, ask: Ask, image: bytes) -> AsyncGenerator[Delta | Report, None]:
+        """Deltas, then the report; or a typed error at any point. Closing it cancels the request."""
+        picture = await self._prepare(turn, ask, image)
+        async with aclosing(self._generation.stream(_handed_over(ask, turn), picture)) as events:
+            while True:
+                try:
+                    event = await _in_time(turn, events.__anext__)
+                except StopAsyncIteration:
+                    raise StageCrashed("the generation stage ended before the answer was complete") from None
+                yield event
+                if isinstance(event, Report):
+                    return
+
+    async def _prepare(self, turn: Turn, ask: Ask, image: bytes) -> TexturedPicture:
+        def attempt() -> Awaitable[TexturedPicture]:
+            return self._texture.prepare(_handed_over(ask, turn), image)
+
+        try:
+            return await _in_time(turn, attempt)
+        except StageCrashed:  # the stage is pure, and nothing has been sent yet
+            return await _in_time(turn, attempt)
+
+
+def _handed_over(ask: Ask, turn: Turn) -> Ask:
+    return replace(ask, remaining_s=turn.remaining_s())
+
+
+async def _in_time(turn: Turn, work: Callable[[], Awaitable[Result]]) -> Result:
+    limit = asyncio.timeout(turn.remaining_s())
+    try:
+        async with limit:
+            return await work()
+    except TimeoutError:
+        if limit.expired():
+            raise deadline_exceeded() from None
+        raise
+    except asyncio.CancelledError:
+        if _cancelled_here():
+            raise
+        raise StageCrashed("a stage gave the request up") from None
+
+
+def _cancelled_here() -> bool:
+    """Whether this very task is being cancelled, rather than the work it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

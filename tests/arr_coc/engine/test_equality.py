@@ -1,0 +1,83 @@
+"""The engine's bar: with arrivals staggered at random, every token equals ``generate`` alone."""
+
+import asyncio
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from arr_coc.engine.config import EngineConfig
+from arr_coc.engine.detokenizer import Detokenizer
+from arr_coc.engine.engine import Engine
+from arr_coc.engine.observer import Silent
+from arr_coc.engine.outcome import Finish, Outcome
+from arr_coc.engine.sequence import Sequence, Times
+from arr_coc.model.adapter import Prompt
+from arr_coc.types import Grid, Sampling
+from tests.arr_coc import tiny
+
+HEADS = {1: [0, 3]}
+FAMILIES = ["qwen2_vl", "qwen2_5_vl", "qwen3_vl"]
+
+
+def _prompts(adapter, rng: np.random.Generator, count: int) -> list[list[Prompt]]:
+    """Per request a list of one prompt (DIRECT) or of a probe and its answer prompt (ZOOM)."""
+    requests = []
+    for i in range(count):
+        grids = [Grid(int(rng.integers(2, 7)), int(rng.integers(2, 7)))]
+        pictures = [tiny.picture(rng, grids[0], adapter.token_side)]
+        query = "".join(rng.choice(list("abcdefgh "), size=int(rng.integers(3, 25))))
+        stages = [replace(adapter.prompt(grids, query), pictures=tuple(pictures))]
+        if i % 2:
+            for _ in range(int(rng.integers(1, 4))):
+                grids.append(Grid(int(rng.integers(2, 5)), int(rng.integers(2, 5))))
+                pictures.append(tiny.picture(rng, grids[-1], adapter.token_side))
+            stages.append(replace(adapter.prompt(grids, query), pictures=tuple(pictures)))
+        requests.append(stages)
+    return requests
+
+
+async def _serve(engine: Engine, adapter, stages: list[Prompt], sampling: Sampling, delay: float) -> list[int]:
+    await asyncio.sleep(delay)
+    sequence = Sequence(
+        id="x", prompt=stages[0], sampling=sampling, deadline=float("inf"), outcome=Outcome(),
+        detokenizer=Detokenizer(adapter.tokenizer), times=Times(submitted=0.0),
+        resume=(lambda attention: stages[1]) if len(stages) > 1 else None,
+    )  # fmt: skip
+    engine.submit(sequence)
+    pieces: list[str] = []
+    async for item in sequence.outcome:
+        if isinstance(item, Finish):
+            assert "".join(pieces) == item.text
+        else:
+            pieces.append(item)
+    return sequence.output
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_token_equals_generate(family: str, seed: int) -> None:
+    adapter = tiny.adapter(family, torch.float64, seed)
+    model = tiny.model(family, torch.float64, seed)
+    rng, delays = np.random.default_rng(seed), random.Random(seed)
+    requests = _prompts(adapter, rng, 12)
+    lengths = [int(rng.integers(1, 24)) for _ in requests]
+    config = EngineConfig(slots=5, max_length=256, prefill_token_budget=160, window_ms=10)
+
+    async def serve_all() -> list[list[int]]:
+        engine = Engine(adapter, HEADS, config, Silent())
+        engine.start()
+        answers = await asyncio.gather(
+            *(
+                _serve(engine, adapter, stages, Sampling(max_new_tokens=n), delays.random() * 0.15)
+                for stages, n in zip(requests, lengths, strict=True)
+            )
+        )
+        engine.close()
+        return answers
+
+    answers = asyncio.run(serve_all())
+    for stages, n, answer in zip(requests, lengths, answers, strict=True):
+        assert answer == tiny.generate(model, adapter, stages[-1], n)

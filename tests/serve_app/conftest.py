@@ -1,0 +1,14 @@
+"""One site a test, ready to answer."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.serve_app.fakes import Site, in_process
+
+
+@pytest_asyncio.fixture
+async def site() -> AsyncIterator[Site]:
+    """The application over fake stages, called in process."""
+    async with in_process() as ready:
+        yield ready

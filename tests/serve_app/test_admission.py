@@ -1,0 +1,112 @@
+"""The door, on a clock of its own."""
+
+import pytest
+
+from arr_coc.errors import DeadlineExceeded, Overloaded
+from serve_app.admission import AdmissionConfig, Door
+from serve_app.errors import Draining
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make_door(max_in_flight: int = 2, chance: float = 0.5) -> tuple[Door, Clock]:
+    """A door on a clock that stands still."""
+    clock = Clock()
+    return Door(AdmissionConfig(max_in_flight=max_in_flight, deadline_s=10), clock, lambda: chance), clock
+
+
+def test_places_are_taken_and_given_back_once() -> None:
+    door, _ = make_door()
+    turn = door.admit()
+    with turn, door.admit():
+        assert door.in_flight == 2
+        with pytest.raises(Overloaded):
+            door.admit()
+        turn.__exit__(None, None, None)
+        assert door.in_flight == 1
+    assert door.in_flight == 0
+
+
+def test_a_place_comes_back_after_an_error() -> None:
+    door, _ = make_door()
+    with pytest.raises(KeyError), door.admit():
+        raise KeyError
+    assert door.in_flight == 0
+
+
+def test_time_runs_from_admission_and_is_shared_with_further_places() -> None:
+    door, clock = make_door()
+    with door.admit() as turn:
+        clock.now += 4
+        assert turn.remaining_s() == 6
+        with turn.another() as other:
+            assert other.remaining_s() == 6
+            clock.now += 6
+            assert other.left_s() == 0
+            with pytest.raises(DeadlineExceeded):
+                other.remaining_s()
+            with pytest.raises(DeadlineExceeded):
+                turn.remaining_s()
+
+
+def test_a_closed_door_lets_nobody_in_and_those_inside_stay() -> None:
+    door, _ = make_door()
+    with door.admit() as turn:
+        door.close()
+        for attempt in (door.admit, turn.another):
+            with pytest.raises(Draining):
+                attempt()
+        assert door.in_flight == 1
+
+
+def refusal(door: Door) -> float:
+    """What a refused request is told."""
+    with pytest.raises(Overloaded) as caught:
+        door.admit()
+    return caught.value.retry_after_s
+
+
+def test_retry_after_follows_how_long_requests_stay() -> None:
+    door, clock = make_door(max_in_flight=1)
+    for _ in range(200):
+        with door.admit():
+            clock.now += 8
+    with door.admit():
+        assert refusal(door) == pytest.approx(8, rel=0.01)
+
+
+@pytest.mark.parametrize(("chance", "seconds"), [(0.0, 4), (1.0, 12)])
+def test_retry_after_is_spread(chance: float, seconds: float) -> None:
+    door, clock = make_door(max_in_flight=1, chance=chance)
+    for _ in range(200):
+        with door.admit():
+            clock.now += 8
+    with door.admit():
+        assert refusal(door) == pytest.approx(seconds, rel=0.01)
+
+
+@pytest.mark.parametrize(("stay_s", "seconds"), [(0.0, 1), (10_000.0, 60)])
+def test_retry_after_stays_sensible(stay_s: float, seconds: float) -> None:
+    door, clock = make_door(max_in_flight=1)
+    for _ in range(100):
+        with door.admit():
+            clock.now += stay_s
+    with door.admit():
+        assert refusal(door) == seconds
+
+
+@pytest.mark.asyncio
+async def test_waiting_for_the_last_to_leave() -> None:
+    door, _ = make_door()
+    assert await door.emptied(0)
+    with door.admit():
+        assert not await door.emptied(0)
+    assert await door.emptied(0)

@@ -1,0 +1,164 @@
+"""Both stages under one deadline."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from arr_coc.errors import DeadlineExceeded, EngineClosed, InvalidImage
+from arr_coc.types import Ask, Delta, Report
+from serve_app.admission import AdmissionConfig, Door
+from serve_app.errors import StageCrashed
+from serve_app.pipeline import Pipeline
+from tests.serve_app.fakes import FakeGeneration, FakeTexture
+
+pytestmark = pytest.mark.asyncio
+
+ASK = Ask("id", "what is it", remaining_s=999)
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make_pipeline(deadline_s: float = 60) -> tuple[Pipeline, FakeTexture, FakeGeneration, Clock]:
+    """A pipeline over fakes, on a clock that stands still."""
+    texture, generation, clock = FakeTexture(), FakeGeneration(), Clock()
+    door = Door(AdmissionConfig(deadline_s=deadline_s), clock)
+    return Pipeline(texture, generation, door), texture, generation, clock
+
+
+async def test_the_time_left_is_told_at_each_hand_over() -> None:
+    pipeline, texture, generation, clock = make_pipeline()
+
+    async def three_seconds() -> None:
+        clock.now += 3
+
+    texture.before = three_seconds
+    with pipeline.admit() as turn:
+        clock.now += 1
+        result = await pipeline.answer(turn, ASK, b"image")
+    assert result.text == "what is it"
+    assert texture.asks[0].remaining_s == 59
+    assert generation.asks[0].remaining_s == 56
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_stage_is_not_begun_after_the_deadline(streamed: bool) -> None:
+    pipeline, texture, generation, clock = make_pipeline()
+
+    async def too_long() -> None:
+        clock.now += 60
+
+    texture.before = too_long
+    with pipeline.admit() as turn, pytest.raises(DeadlineExceeded):
+        await (anext(pipeline.stream(turn, ASK, b"")) if streamed else pipeline.answer(turn, ASK, b""))
+    assert generation.asks == []
+
+
+async def test_a_stage_that_hangs_is_cut_at_the_deadline() -> None:
+    pipeline, texture, generation, _ = make_pipeline(deadline_s=0.01)
+    texture.before = asyncio.Event().wait  # type: ignore[assignment]
+    with pipeline.admit() as turn, pytest.raises(DeadlineExceeded):
+        await pipeline.answer(turn, ASK, b"")
+
+
+async def test_a_stage_with_a_timeout_of_its_own_is_no_deadline() -> None:
+    pipeline, texture, *_ = make_pipeline()
+    texture.errors = [TimeoutError()]
+    with pipeline.admit() as turn, pytest.raises(TimeoutError):
+        await pipeline.answer(turn, ASK, b"")
+
+
+@pytest.mark.parametrize(
+    ("errors", "calls"),
+    [
+        ([StageCrashed("a"), StageCrashed("b")], 2),
+        ([InvalidImage("a")], 1),
+        ([EngineClosed("a")], 1),
+        ([StageCrashed("a"), InvalidImage("b")], 2),
+    ],
+)
+async def test_only_a_crash_is_tried_again_and_once(errors: list[Exception], calls: int) -> None:
+    pipeline, texture, *_ = make_pipeline()
+    last = errors[-1]
+    texture.errors = errors
+    with pipeline.admit() as turn, pytest.raises(type(last)) as caught:
+        await pipeline.answer(turn, ASK, b"")
+    assert caught.value is last
+    assert len(texture.asks) == calls
+
+
+async def test_generation_is_never_tried_again() -> None:
+    pipeline, _, generation, _ = make_pipeline()
+    generation.error = StageCrashed("died")
+    with pipeline.admit() as turn, pytest.raises(StageCrashed):
+        await pipeline.answer(turn, ASK, b"")
+    assert len(generation.asks) == 1
+
+
+async def test_a_stage_that_gives_up_by_itself_is_a_crash_not_a_cancellation() -> None:
+    pipeline, _, generation, _ = make_pipeline()
+
+    async def give_up() -> None:
+        raise asyncio.CancelledError
+
+    generation.before = give_up
+    with pipeline.admit() as turn, pytest.raises(StageCrashed):
+        await pipeline.answer(turn, ASK, b"")
+
+
+async def test_a_cancelled_request_is_cancelled_in_its_stage() -> None:
+    pipeline, _, generation, _ = make_pipeline()
+    started = asyncio.Event()
+
+    async def wait() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    generation.before = wait
+    with pipeline.admit() as turn:
+        task = asyncio.create_task(pipeline.answer(turn, ASK, b""))
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert generation.cancelled.is_set()
+
+
+async def test_a_stream_gives_deltas_and_the_report_last() -> None:
+    pipeline, *_ = make_pipeline()
+    with pipeline.admit() as turn:
+        events = [event async for event in pipeline.stream(turn, ASK, b"")]
+    assert events[:-1] == [Delta("what"), Delta(" is"), Delta(" it")]
+    assert isinstance(events[-1], Report)
+
+
+async def test_closing_a_stream_cancels_it() -> None:
+    pipeline, _, generation, _ = make_pipeline()
+    with pipeline.admit() as turn:
+        async with aclosing(pipeline.stream(turn, ASK, b"")) as events:
+            assert await anext(events) == Delta("what")
+    assert generation.cancelled.is_set()
+
+
+async def test_a_stream_without_a_report_is_a_crash() -> None:
+    pipeline, _, generation, _ = make_pipeline()
+    generation.ends_early = True
+    with pipeline.admit() as turn, pytest.raises(StageCrashed):
+        async for event in pipeline.stream(turn, ASK, b""):
+            assert isinstance(event, Delta)
+
+
+async def test_draining_waits_for_what_is_in_flight() -> None:
+    pipeline, *_ = make_pipeline()
+    with pipeline.admit():
+        assert not await pipeline.drain(0)
+        assert pipeline.draining
+        assert pipeline.in_flight == 1
+    assert await pipeline.drain(5)
