@@ -181,9 +181,8 @@ class VisionLanguageModel:
         return resume
 
     def _answer_prompt(self, ask: Ask, picture: TexturedPicture, patches: Sequence[Patch]) -> Prompt:
-        assert picture.source is not None, "a zoom request carries its source"
         grids: list[Grid] = [picture.grid, *(patch.grid for patch in patches)]
-        closer = [cut(picture.source, patch, self._adapter.token_side) for patch in patches]
+        closer = [cut(picture, patch, self._adapter.token_side) for patch in patches]
         return replace(self._adapter.prompt(grids, ask.query), pictures=(picture.view, *closer))
 
 

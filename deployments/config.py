@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+FAILED = "failed: "  # how a status' detail begins where the model could not be loaded
+
 
 class TextureStageConfig(BaseModel):
     """The CPU replicas that decode and measure pictures."""

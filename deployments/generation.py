@@ -16,9 +16,10 @@ from arr_coc.engine.observer import Observer
 from arr_coc.errors import ArrCocError, EngineClosed
 from arr_coc.model.config import ModelConfig
 from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
+from deployments.config import FAILED
+from deployments.logs import configure_logging
 from deployments.metrics import EngineMetrics, open_directory
 
-FAILED = "failed: "  # how the detail of a status begins when loading failed for good
 _log = logging.getLogger(__name__)
 
 
@@ -47,6 +48,7 @@ class GenerationStage:
     def __init__(
         self, model: ModelConfig, engine: EngineConfig, metrics_directory: str, load: Load = load_model
     ) -> None:
+        configure_logging()
         open_directory(metrics_directory)
         self._observer = EngineMetrics()
         self._model = model

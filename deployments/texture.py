@@ -23,6 +23,7 @@ from arr_coc.profile import ModelProfile
 from arr_coc.texture import TextureEncoder
 from arr_coc.types import Ask, TexturedPicture
 from deployments.config import TextureStageConfig
+from deployments.logs import configure_logging
 
 MARKERS = 2  # prompt tokens around each picture
 
@@ -55,6 +56,7 @@ class TextureStage:
     def __init__(
         self, stage: TextureStageConfig, model: ModelConfig, engine: EngineConfig, pictures: PictureLimits
     ) -> None:
+        configure_logging()
         directory = resolve(model.source)
         profile = ModelProfile.load(directory)
         self._encoder = TextureEncoder(profile, pictures)

@@ -11,7 +11,7 @@ from typing import Any
 from ray import serve
 from ray.serve import Application
 
-from deployments.generation import GenerationStage
+from deployments.generation import GenerationStage, Load, load_model
 from deployments.texture import TextureStage
 from serve_app.config import AppConfig
 from serve_app.ingress import Ingress
@@ -22,6 +22,11 @@ DRAIN_S = 7.0  # what a replica that Ray replaces may take to finish
 
 def build(args: AppConfig) -> Application:
     """The application of a config: ``serve run FILE`` calls it with the file's ``args``."""
+    return assembled(args, load_model)
+
+
+def assembled(args: AppConfig, load: Load) -> Application:
+    """The three deployments; ``load`` makes the model in the generation stage's replica."""
     metrics = os.environ.get(METRICS_DIRECTORY) or tempfile.mkdtemp(prefix="arr-coc-metrics-")
     texture = _stage(
         TextureStage,
@@ -34,7 +39,7 @@ def build(args: AppConfig) -> Application:
         num_replicas=1,
         max_ongoing_requests=2 * args.engine_load,
         ray_actor_options={"num_cpus": args.generation.num_cpus, "num_gpus": args.generation.num_gpus},
-    ).bind(args.model, args.engine, metrics)
+    ).bind(args.model, args.engine, metrics, load)
     return _stage(
         Ingress,
         num_replicas=args.ingress_replicas,

@@ -20,6 +20,7 @@ from serve_app.multipart import Part, parse_multipart
 
 JSON = "application/json"
 FORM = "multipart/form-data"
+MAX_COMMAS = 200_000  # a full batch of prompts has fewer; parsing more values would hold up everybody
 MAX_FIELD_BYTES = 65_536  # of a form field; the picture is bounded by the body alone
 LINGER_S = 1.0  # how long a client that sends too much is listened to
 
@@ -143,8 +144,11 @@ def parse_json(body: bytearray) -> Any:
     """The value of a JSON body: UTF-8, depth bounded, the last of duplicate keys wins.
 
     Raises InvalidRequest (``invalid_json``) also for NaN, Infinity, lone surrogates and integers of
-    thousands of digits. A number that overflows to infinity is left to the schema.
+    thousands of digits, and for more values than any request has. A number that overflows to infinity
+    is left to the schema.
     """
+    if body.count(b",") > MAX_COMMAS:
+        raise InvalidRequest("the body has too many values", code="invalid_json")
     try:
         return from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError:

@@ -5,8 +5,9 @@ import re
 
 from arr_coc.errors import InvalidRequest
 
+_MAX_PREFIX_CHARS = 100
 _PREFIX = re.compile(r"data:image/[a-z0-9][a-z0-9.+-]{0,63};base64,", re.IGNORECASE)
-_ELSEWHERE = re.compile(r"\s*(?!data:)([a-z][a-z0-9.+-]*:|//|\\\\)", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"(?!data:)([a-z][a-z0-9.+-]*:|//|\\\\)", re.IGNORECASE)
 
 
 def decode_data_url(url: str) -> bytes:
@@ -17,7 +18,7 @@ def decode_data_url(url: str) -> bytes:
     """
     prefix = _PREFIX.match(url)
     if prefix is None:
-        if _ELSEWHERE.match(url):
+        if _ELSEWHERE.match(url[:_MAX_PREFIX_CHARS].lstrip()):
             raise InvalidRequest(
                 "image must be sent along as a data URL; remote pictures are not fetched",
                 code="url_not_allowed",

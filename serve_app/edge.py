@@ -17,7 +17,7 @@ REMOVED_HEADERS = ("x-request-timeout-seconds", "x-request-disconnect-disabled")
 
 _ERRORS = {  # status HAProxy would send -> status, code and message that the client gets
     400: (400, "invalid_http", "The request is not valid HTTP, or its headers are too long."),
-    408: (408, "header_timeout", "The request's headers did not arrive in time."),
+    408: (408, "header_timeout", "The headers did not arrive in time."),
     500: (503, "stage_unavailable", "The server failed before it could answer."),
     502: (503, "stage_unavailable", "The server ended the connection before it answered."),
     503: (503, "not_ready", "The server is starting."),

@@ -101,11 +101,9 @@ class Envelope:
         if reply.code == "internal_error":
             _log.error("unforeseen error in request %s", record.request_id, exc_info=error)
         record.failed(reply)
-        if isinstance(error, Cancelled):
-            record.status = reply.status
-        elif record.status == 0:
+        if record.status == 0:
             await send_error(reply, send)
-        else:
+        elif not isinstance(error, Cancelled):
             raise error  # too late for a status: the server breaks the connection, so that it shows
 
     def _finish(self, path: str, method: str, record: Record) -> None:

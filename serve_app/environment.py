@@ -4,6 +4,7 @@ Everything here must be set before the first import of ray. Files of one start l
 so that two servers on a machine do not share a proxy.
 """
 
+import secrets
 import socket
 from contextlib import ExitStack
 from pathlib import Path
@@ -39,21 +40,30 @@ def variables(run: Path, haproxy: Path) -> dict[str, str]:
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
         "RAY_SERVE_PORT_QUARANTINE_S": "10",
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # a busy machine starts slowly, and a retry helps nobody
+        "RAY_AUTH_MODE": "token",  # Ray's own ports listen on every interface
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_ENABLE_METRICS_COLLECTION": "0",
-        "RAY_LOG_TO_STDERR": "0",
+        "RAY_DEDUP_LOGS": "0",
+        "RAY_COLOR_PREFIX": "0",
     }
 
 
-def ray_options() -> dict[str, Any]:
-    """Arguments of ``ray.init``: one machine, no dashboard, a store that fits a small /dev/shm."""
+def ray_options(run: Path) -> dict[str, Any]:
+    """Arguments of ``ray.init``: one machine, no dashboard, a small store, all files below ``run``."""
     return {
+        "_temp_dir": str(run / "ray"),
         "include_dashboard": False,
         "object_store_memory": OBJECT_STORE_BYTES,
         "log_to_driver": True,
         "logging_level": "warning",
         "namespace": "serve",
     }
+
+
+def serve_logging() -> dict[str, Any]:
+    """Ray Serve's own log: warnings; requests are logged by the application."""
+    return {"log_level": "WARNING", "enable_access_log": False}
 
 
 def free_ports(count: int) -> list[int]:

@@ -7,8 +7,8 @@ the stage. Knows nothing of bodies and statuses.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import contextmanager
-from importlib.metadata import version
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import grpc
@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 
 from arr_coc.errors import ArrCocError, Cancelled, Overloaded
 from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
+from deployments.logs import configure_logging
 from deployments.metrics import RequestMetrics, open_directory, scrape
 from serve_app.admission import Door
 from serve_app.config import AppConfig
@@ -28,7 +29,7 @@ from serve_app.http import create_app
 from serve_app.pipeline import Pipeline
 
 STATUS_TIMEOUT_S = 2.0  # a stage that is being replaced does not answer at all
-_VERSIONS = ("arr-coc-serve", "ray", "torch", "transformers")
+_PACKAGES = ("arr-coc-serve", "ray", "torch", "transformers")
 
 
 class TextureHandle:
@@ -83,6 +84,7 @@ class Ingress:
         config: AppConfig,
         metrics_directory: str,
     ) -> None:
+        configure_logging()
         open_directory(metrics_directory)
         self._metrics_directory = metrics_directory
         self._config = config
@@ -96,12 +98,21 @@ class Ingress:
             self._config.engine,
             observer=RequestMetrics(),
             render_metrics=lambda: scrape(self._metrics_directory),
-            versions={name: version(name) for name in _VERSIONS},
+            versions=_versions(),
         )
 
     async def drain(self, timeout_s: float) -> bool:
         """Refuse new work, wait for what is in flight; whether all of it ended in time."""
         return await self._pipeline.drain(timeout_s)
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what is installed; a checkout that was never installed has none of its own."""
+    found = {}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 async def _call(response: Any) -> Any:

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,12 +51,8 @@ def end_descendants() -> int:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 killed += 1
-        _reap()
-    _reap()
-    return killed
-
-
-def _reap() -> None:
+        time.sleep(0.01)
     with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while True:
+            os.waitpid(-1, 0)  # all are dead: this only collects them
+    return killed

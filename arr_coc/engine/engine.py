@@ -154,7 +154,10 @@ class Engine:
                 row.times.admitted = time.monotonic()
                 self._slots.join(row)
         kind: BatchKind = "probe" if rows[0].probing else "prefill"
-        for row, result in self._attempt(rows, lambda part: self._run_prefill(kind, part)):
+        results = self._attempt(rows, lambda part: self._run_prefill(kind, part))
+        for row in rows:  # all of them first: a row that leaves moves another one, at its length
+            row.length = len(row.prompt)
+        for row, result in results:
             if isinstance(result, Exception):
                 self._fail(row, result)
             else:
@@ -169,7 +172,6 @@ class Engine:
 
     def _after_prefill(self, row: Seq, token: int, attention: Attention | None) -> None:
         """Look closer where a probe says so; every other row has its first token."""
-        row.length = len(row.prompt)
         if token >= 0 and attention is not None and self._resumes(row, attention):
             self._scheduler.resume(row)
         elif row.phase is not Phase.FINISHED:
@@ -195,13 +197,13 @@ class Engine:
     # Decode
 
     def _decode(self, rows: Sequence[Seq]) -> None:
-        for row, result in self._attempt(rows, self._run_decode):
-            if row.phase is not Phase.RUNNING:
-                continue
+        running = [pair for pair in self._attempt(rows, self._run_decode) if pair[0].phase is Phase.RUNNING]
+        for row, _ in running:  # all of them first: a row that leaves moves another one, at its length
+            row.length += 1
+        for row, result in running:
             if isinstance(result, Exception):
                 self._fail(row, result)
             else:
-                row.length += 1
                 self._append(row, result)
 
     def _run_decode(self, rows: Sequence[Seq]) -> list[int]:

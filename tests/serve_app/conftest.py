@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from tests.serve_app.fakes import Site, in_process
+from tests.serve_app.site import Site, in_process
 
 
 @pytest_asyncio.fixture

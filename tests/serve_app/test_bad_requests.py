@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serve_app.limits import HttpLimits
-from tests.serve_app.fakes import PNG, Site, assert_error, data_url, in_process, question
+from tests.serve_app.fakes import PNG, data_url, question
+from tests.serve_app.site import Site, assert_error, in_process
 
 pytestmark = pytest.mark.asyncio
 
@@ -36,27 +37,23 @@ MALFORMED: dict[str, bytes] = {
     "single quotes": b"{'query': 'x'}",
 }
 
-FIELDS: list[tuple[dict[str, Any], str, str | None]] = [
-    *[
-        ({"max_tokens": value}, "invalid_value", "max_tokens")
-        for value in (0, -1, 10**9, True, "16", 16.0, None, [], 10**30)
-    ],
-    *[
-        ({"temperature": value}, "invalid_value", "temperature")
-        for value in (-0.1, 2.1, "nan", "0.5", True, None, 10**400)
-    ],
-    *[({"top_p": value}, "invalid_value", "top_p") for value in (0, 1.1, -1, "1", False)],
-    *[({"seed": value}, "invalid_value", "seed") for value in (-1, 2**63, 1.0, "7", True)],
-    *[
-        ({"visual_token_budget": value}, "invalid_value", "visual_token_budget")
-        for value in ("64", 64.0, True, [64])
-    ],
-    *[
-        ({name: value}, "invalid_value", name)
-        for name in ("ignore_eos", "explain")
-        for value in (0, 1, "true", None)
-    ],
-    *[({"query": value}, "invalid_value", "query") for value in ("", 7, None, ["x"], {"text": "x"})],
+Row = tuple[dict[str, Any], str, str | None]
+
+
+def invalid(name: str, *values: Any) -> list[Row]:
+    """Rows of values that field ``name`` must not have."""
+    return [({name: value}, "invalid_value", name) for value in values]
+
+
+FIELDS: list[Row] = [
+    *invalid("max_tokens", 0, -1, 10**9, True, "16", 16.0, None, [], 10**30),
+    *invalid("temperature", -0.1, 2.1, "nan", "0.5", True, None, 10**400),
+    *invalid("top_p", 0, 1.1, -1, "1", False),
+    *invalid("seed", -1, 2**63, 1.0, "7", True),
+    *invalid("visual_token_budget", "64", 64.0, True, [64]),
+    *invalid("ignore_eos", 0, 1, "true", None),
+    *invalid("explain", 0, 1, "true", None),
+    *invalid("query", "", 7, None, ["x"], {"text": "x"}),
     ({"query": ...}, "missing_field", "query"),
     ({"query": "x" * 32_769}, "context_length_exceeded", "query"),
     ({"image": ...}, "missing_field", "image"),

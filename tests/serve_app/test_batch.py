@@ -8,7 +8,8 @@ import pytest
 from arr_coc.errors import ModelFault
 from arr_coc.types import Ask, Report, TexturedPicture
 from serve_app.admission import AdmissionConfig
-from tests.serve_app.fakes import FakeGeneration, Site, assert_error, in_process, question, report
+from tests.serve_app.fakes import FakeGeneration, question, report
+from tests.serve_app.site import Site, assert_error, in_process
 
 pytestmark = pytest.mark.asyncio
 

@@ -16,9 +16,11 @@ from arr_coc.errors import (
     ModelFault,
     Overloaded,
 )
+from arr_coc.types import EngineStatus
 from serve_app.admission import AdmissionConfig
 from serve_app.errors import StageCrashed
-from tests.serve_app.fakes import PNG, READY, Site, assert_error, in_process, question
+from tests.serve_app.fakes import PNG, READY, question
+from tests.serve_app.site import Site, assert_error, in_process, until, until_healthy
 
 pytestmark = pytest.mark.asyncio
 
@@ -131,8 +133,7 @@ async def test_more_than_the_limit_is_refused_before_the_body_is_read() -> None:
         site.generation.before = wait
         async with asyncio.TaskGroup() as group:
             inside = [group.create_task(site.vqa()) for _ in range(2)]
-            while site.pipeline.in_flight < 2:
-                await asyncio.sleep(0)
+            await until(lambda: site.pipeline.in_flight == 2)
             refused = await site.client.post(
                 "/vqa", content=b"not even read", headers={"content-type": "application/json"}
             )
@@ -145,7 +146,7 @@ async def test_more_than_the_limit_is_refused_before_the_body_is_read() -> None:
 
 async def test_a_request_is_over_at_its_deadline() -> None:
     async with in_process(admission=AdmissionConfig(deadline_s=0.02)) as site:
-        site.generation.before = asyncio.Event().wait  # type: ignore[assignment]
+        site.generation.before = asyncio.Event().wait
         assert_error(await site.vqa(), 504, "deadline_exceeded")
         assert site.generation.cancelled.is_set()
         assert site.pipeline.in_flight == 0
@@ -159,12 +160,22 @@ async def test_health_gives_device_model_and_versions(site: Site) -> None:
     assert (await site.client.get("/live")).status_code == 200
 
 
+async def test_health_does_not_wait_for_an_engine_that_does_not_answer(site: Site) -> None:
+    looking = asyncio.Event()
+
+    async def hang() -> EngineStatus:
+        looking.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    site.generation.look = hang
+    await looking.wait()
+    assert (await site.client.get("/health")).status_code == 200
+
+
 async def test_while_the_model_loads_work_is_refused_with_the_reason(site: Site) -> None:
     site.generation.state = replace(READY, ready=False, detail="loading weights")
-    async with asyncio.timeout(5):
-        while (health := await site.client.get("/health")).status_code == 200:
-            await asyncio.sleep(0.005)
-    assert health.status_code == 503
+    health = await until_healthy(site, 503)
     assert health.json()["reason"] == "loading weights"
     assert_error(await site.vqa(), 503, "not_ready")
     assert (await site.client.get("/live")).status_code == 200
@@ -172,10 +183,9 @@ async def test_while_the_model_loads_work_is_refused_with_the_reason(site: Site)
 
 async def test_draining_refuses_new_work_and_finishes_what_is_in_flight(site: Site) -> None:
     release = asyncio.Event()
-    site.generation.before = release.wait  # type: ignore[assignment]
+    site.generation.before = release.wait
     inside = asyncio.create_task(site.vqa())
-    while not site.generation.asks:
-        await asyncio.sleep(0)
+    await until(lambda: site.generation.asks)
     assert not await site.pipeline.drain(timeout_s=0)
     refused = await site.vqa()
     assert_error(refused, 429, "shutting_down")

@@ -14,7 +14,8 @@ from arr_coc.decoding import PictureLimits
 from arr_coc.profile import ModelProfile
 from arr_coc.texture import TextureEncoder
 from arr_coc.types import Ask, TexturedPicture
-from tests.serve_app.fakes import Site, assert_error, data_url, in_process, png, question
+from tests.serve_app.fakes import data_url, png, question
+from tests.serve_app.site import Site, assert_error, in_process
 
 pytestmark = pytest.mark.asyncio
 

@@ -62,8 +62,8 @@ async def test_a_stage_is_not_begun_after_the_deadline(streamed: bool) -> None:
 
 
 async def test_a_stage_that_hangs_is_cut_at_the_deadline() -> None:
-    pipeline, texture, generation, _ = make_pipeline(deadline_s=0.01)
-    texture.before = asyncio.Event().wait  # type: ignore[assignment]
+    pipeline, texture, *_ = make_pipeline(deadline_s=0.01)
+    texture.before = asyncio.Event().wait
     with pipeline.admit() as turn, pytest.raises(DeadlineExceeded):
         await pipeline.answer(turn, ASK, b"")
 
@@ -151,8 +151,7 @@ async def test_a_stream_without_a_report_is_a_crash() -> None:
     pipeline, _, generation, _ = make_pipeline()
     generation.ends_early = True
     with pipeline.admit() as turn, pytest.raises(StageCrashed):
-        async for event in pipeline.stream(turn, ASK, b""):
-            assert isinstance(event, Delta)
+        _ = [event async for event in pipeline.stream(turn, ASK, b"")]
 
 
 async def test_draining_waits_for_what_is_in_flight() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from serve_app import body
 from serve_app.limits import HttpLimits
-from tests.serve_app.fakes import PNG, Site, assert_error, on_socket, question
+from tests.serve_app.fakes import PNG, question
+from tests.serve_app.site import Site, assert_error, on_socket, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -95,11 +96,9 @@ async def test_a_client_that_leaves_during_the_upload_gives_its_place_back() -> 
             b"POST /vqa HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"
         )
         async with asyncio.timeout(5):
-            while site.pipeline.in_flight == 0:
-                await asyncio.sleep(0.005)
+            await until(lambda: site.pipeline.in_flight)
             writer.close()
-            while not site.ledger.entries:
-                await asyncio.sleep(0.005)
+            await until(lambda: site.ledger.entries)
         assert site.ledger.entries == [("vqa", "cancelled")]
         assert site.pipeline.in_flight == 0
 

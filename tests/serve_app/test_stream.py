@@ -6,7 +6,8 @@ import pytest
 
 from arr_coc.errors import ModelFault
 from serve_app.admission import AdmissionConfig
-from tests.serve_app.fakes import Site, events_of, in_process, on_socket, question
+from tests.serve_app.fakes import question
+from tests.serve_app.site import Site, events_of, in_process, on_socket, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -75,7 +76,7 @@ async def test_a_stream_ends_at_its_deadline() -> None:
 async def test_events_leave_as_they_come() -> None:
     async with on_socket() as site:
         gate = asyncio.Semaphore(1)
-        site.generation.before = gate.acquire  # type: ignore[assignment]
+        site.generation.before = gate.acquire
         async with site.client.stream("POST", "/stream_generate", json=question()) as response:
             lines = response.aiter_lines()
             assert await anext(lines) == 'data: {"text": "what"}'
@@ -101,8 +102,7 @@ async def test_a_client_that_leaves_cancels_its_request(path: str) -> None:
             await started.wait()
             leaving.cancel()
             await site.generation.cancelled.wait()
-            while not site.ledger.entries:
-                await asyncio.sleep(0.005)
+            await until(lambda: site.ledger.entries)
         assert site.ledger.entries[-1][1] == "cancelled"
         assert site.pipeline.in_flight == 0
 
@@ -110,12 +110,11 @@ async def test_a_client_that_leaves_cancels_its_request(path: str) -> None:
 async def test_a_client_that_leaves_in_the_middle_of_a_stream_cancels_it() -> None:
     async with on_socket() as site:
         gate = asyncio.Semaphore(1)
-        site.generation.before = gate.acquire  # type: ignore[assignment]
+        site.generation.before = gate.acquire
         async with site.client.stream("POST", "/stream_generate", json=question()) as response:
             assert await anext(response.aiter_lines()) == 'data: {"text": "what"}'
         async with asyncio.timeout(5):
             await site.generation.cancelled.wait()
-            while not site.ledger.entries:
-                await asyncio.sleep(0.005)
+            await until(lambda: site.ledger.entries)
         assert site.ledger.entries == [("stream_generate", "cancelled")]
         assert site.pipeline.in_flight == 0

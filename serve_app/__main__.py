@@ -1,0 +1,36 @@
+"""``python -m serve_app CONFIG``: serve a config file until a signal; the container's PID 1.
+
+Exit codes: 0 after SIGTERM or SIGINT, 1 where the server failed, 2 where it cannot start as configured.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from arr_coc.errors import ConfigError
+from deployments.logs import configure_logging
+from serve_app.checks import checked_config
+from serve_app.lifecycle import Server
+
+
+def main() -> int:
+    """Serve until told otherwise; returns the exit code."""
+    started = time.monotonic()
+    parser = argparse.ArgumentParser(prog="python -m serve_app", description="Serve a config file.")
+    parser.add_argument("config", type=Path, help="a Ray Serve config file such as configs/local.yaml")
+    path = parser.parse_args().config
+    configure_logging()
+    try:
+        file = checked_config(path)
+    except ConfigError as error:
+        print(f"serve_app: {error.message}", file=sys.stderr)
+        return 2
+    return Server(file, started).run()
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # everything has ended; Ray's own exit handlers would wait for it in vain

@@ -1,0 +1,54 @@
+"""What can be known to fail before anything is started. Imports neither ray nor torch."""
+
+import ctypes
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from arr_coc.errors import ConfigError
+from arr_coc.model.source import resolve
+from arr_coc.profile import ModelProfile
+from serve_app.config import HttpOptions, ServerFile, read_config
+
+
+def checked_config(path: Path, environment: Mapping[str, str] = os.environ) -> ServerFile:
+    """The config of a server that can start here, on ``$PORT`` where that is set.
+
+    Raises ConfigError, with one line for the operator.
+    """
+    file = _on_port(read_config(path), environment.get("PORT", ""))
+    ModelProfile.load(resolve(file.app.model.source))
+    if file.app.model.device == "cuda" and not gpu_count():
+        raise ConfigError("model.device is cuda, and no GPU is usable here")
+    _require_free(file.http_options)
+    return file
+
+
+def gpu_count() -> int:
+    """GPUs that the driver can use; 0 where there is no driver."""
+    count = ctypes.c_int(0)
+    with suppress(OSError):
+        driver = ctypes.CDLL("libcuda.so.1")
+        if driver.cuInit(0) == 0:
+            driver.cuDeviceGetCount(ctypes.byref(count))
+    return count.value
+
+
+def _on_port(file: ServerFile, port: str) -> ServerFile:
+    if not port:
+        return file
+    if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise ConfigError(f"PORT must be a number from 1 to 65535, not {port!r}")
+    options = file.http_options.model_copy(update={"port": int(port)})
+    return file.model_copy(update={"http_options": options})
+
+
+def _require_free(http: HttpOptions) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((http.host, http.port))
+        except OSError as error:
+            raise ConfigError(f"cannot listen on {http.host}:{http.port}: {error.strerror}") from error

