@@ -15,24 +15,22 @@ from pathlib import Path
 HEADER_TIMEOUT_S = 10
 REMOVED_HEADERS = ("x-request-timeout-seconds", "x-request-disconnect-disabled")
 
-_ERRORS = {  # status HAProxy would send -> status, code and message that the client gets
-    400: (400, "invalid_http", "The request is not valid HTTP, or its headers are too long."),
-    408: (408, "header_timeout", "The headers did not arrive in time."),
-    500: (503, "stage_unavailable", "The server failed before it could answer."),
-    502: (503, "stage_unavailable", "The server ended the connection before it answered."),
-    503: (503, "not_ready", "The server is starting."),
-    504: (504, "deadline_exceeded", "The server did not answer in time."),
+_ERRORS = {  # status HAProxy would send -> status line, type, code and message that the client gets
+    400: ("400 Bad Request", "invalid_request_error", "invalid_http", "Not valid HTTP, or headers too long."),
+    408: ("408 Request Timeout", "invalid_request_error", "header_timeout", "The headers came too slowly."),
+    500: ("503 Service Unavailable", "unavailable_error", "stage_unavailable", "The server failed."),
+    502: ("503 Service Unavailable", "unavailable_error", "stage_unavailable", "The server broke off."),
+    503: ("503 Service Unavailable", "unavailable_error", "not_ready", "The server is starting."),
+    504: ("504 Gateway Timeout", "timeout_error", "deadline_exceeded", "The server did not answer in time."),
 }
 
 
-def hardened(config: str) -> str:
-    """Ray's HAProxy configuration with this server's edits. Harmless when applied twice."""
+def hardened(config: str, directory: Path) -> str:
+    """Ray's HAProxy configuration with this server's edits; errors are files in ``directory``."""
     config = re.sub(r"(?m)^(\s*bind )\*?:(\d+)$", r"\g<1>127.0.0.1:\2", config)  # metrics and statistics
     config = re.sub(r"(?m)^\s*errorfile .*\n", "", config)
-    config = re.sub(r'(?m)^(\s*http-request return )status 404 .*"Path .*$', rf"\g<1>{_reply(503)}", config)
-    if f"timeout http-request {HEADER_TIMEOUT_S}s" in config:
-        return config
-    errors = "".join(f"    http-error status {status} {_body(status)}\n" for status in _ERRORS)
+    config = re.sub(r'(?m)^(\s*http-request )return status 404 .*"Path .*$', r"\1deny status 503", config)
+    errors = "".join(f"    errorfile {status} {_error_file(directory, status)}\n" for status in _ERRORS)
     config = re.sub(r"(?m)^defaults\n", lambda found: found[0] + errors, config)
     guards = f"    timeout http-request {HEADER_TIMEOUT_S}s\n" + "".join(
         f"    http-request del-header {name}\n" for name in REMOVED_HEADERS
@@ -41,7 +39,9 @@ def hardened(config: str) -> str:
 
 
 def install(directory: Path, haproxy: str) -> Path:
-    """Write the wrapper of the real ``haproxy`` into ``directory``; returns its path."""
+    """Write the wrapper of the real ``haproxy``, and the errors, into ``directory``; the wrapper's path."""
+    for status in _ERRORS:
+        _error_file(directory, status).write_bytes(_response(status))
     python = directory / "python"  # a short path: the kernel limits the length of a #! line
     python.symlink_to(sys.executable)
     wrapper = directory / "haproxy"
@@ -59,17 +59,19 @@ def run(haproxy: str, arguments: list[str]) -> None:
     """Harden the configuration file among ``arguments`` and become ``haproxy``."""
     if "-f" in arguments:
         file = Path(arguments[arguments.index("-f") + 1])
-        file.write_text(hardened(file.read_text()))
+        file.write_text(hardened(file.read_text(), Path(arguments[0]).parent))
     os.execv(haproxy, [haproxy, *arguments[1:]])
 
 
-def _reply(status: int) -> str:
-    return f"status {_ERRORS[status][0]} {_body(status)} hdr retry-after 1"
+def _error_file(directory: Path, status: int) -> Path:
+    return directory / f"{status}.http"
 
 
-def _body(status: int) -> str:
-    """HAProxy's arguments for the JSON body of an error."""
-    sent, code, message = _ERRORS[status]
-    kind = {503: "unavailable_error", 504: "timeout_error"}.get(sent, "invalid_request_error")
-    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
-    return f"content-type application/json string '{json.dumps(body)}'"
+def _response(status: int) -> bytes:
+    """A whole HTTP response, as HAProxy wants its error files."""
+    line, kind, code, message = _ERRORS[status]
+    body = json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}})
+    headers = ["content-type: application/json", f"content-length: {len(body)}", "cache-control: no-store"]
+    if line.startswith("503"):
+        headers.append("retry-after: 1")
+    return "\r\n".join([f"HTTP/1.1 {line}", *headers, "connection: close", "", body]).encode()
