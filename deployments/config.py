@@ -13,7 +13,9 @@ class TextureStageConfig(BaseModel):
     replicas: int = Field(default=1, ge=1)
     threads: int = Field(default=2, ge=1, description="pictures that one replica works on at once")
     num_cpus: float = Field(
-        default=0.1, ge=0, description="what Ray reserves; fractions, since whole CPUs dead-lock small machines"
+        default=0.1,
+        ge=0,
+        description="what Ray reserves; fractions, since whole CPUs dead-lock small machines",
     )
 
 
@@ -23,4 +25,6 @@ class GenerationStageConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     num_cpus: float = Field(default=0.1, ge=0, description="what Ray reserves")
-    num_gpus: float = Field(default=0.0, ge=0, description="what Ray reserves; 0 hides every GPU from the model")
+    num_gpus: float = Field(
+        default=0.0, ge=0, description="what Ray reserves; 0 hides every GPU from the model"
+    )

@@ -182,9 +182,7 @@ class Server:
     def _announce(self) -> None:
         port = self._file.http_options.port
         total = round(time.monotonic() - self._started, 3)
-        _log.info(
-            json.dumps({"event": "ready", "port": port, "s": total, "phases": self._phases})
-        )
+        _log.info(json.dumps({"event": "ready", "port": port, "s": total, "phases": self._phases}))
 
 
 def _await_controller(ray: Any, proxies: "Future[None]") -> None:

@@ -80,8 +80,8 @@ class QwenVL:
     def patchify(self, picture: Pixels) -> torch.Tensor:
         """uint8 [height, width, 3] to float32 [patches, 3 * frames * patch * patch], in the order and with
         the arithmetic of the family's own image processor."""
-        pixels = torch.from_numpy(np.ascontiguousarray(picture)).to(self.kv.device)
-        values = pixels.permute(2, 0, 1).to(torch.float32) * (1 / 255)
+        pixels = torch.tensor(picture).to(self.kv.device)  # a copy: shared arrays are read-only
+        values = (pixels.permute(2, 0, 1).to(torch.float64) * (1 / 255)).to(torch.float32)
         values = (values - self._mean) / self._std
         p, m = self._patch, self._merge
         rows, cols = values.shape[1] // (p * m), values.shape[2] // (p * m)

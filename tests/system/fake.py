@@ -116,7 +116,9 @@ def _report(text: str, picture: TexturedPicture) -> Report:
     return Report(
         text=text,
         finish_reason="stop",
-        usage=Usage(prompt_tokens=picture.grid.tokens, completion_tokens=1, visual_tokens=picture.grid.tokens),
+        usage=Usage(
+            prompt_tokens=picture.grid.tokens, completion_tokens=1, visual_tokens=picture.grid.tokens
+        ),
         route=picture.route,
         width=picture.width,
         height=picture.height,
