@@ -40,12 +40,13 @@ def assembled(args: AppConfig, load: Load) -> Application:
         max_ongoing_requests=2 * args.engine_load,
         ray_actor_options={"num_cpus": args.generation.num_cpus, "num_gpus": args.generation.num_gpus},
     ).bind(args.model, args.engine, metrics, load)
-    return _stage(
+    application: Application = _stage(
         Ingress,
         num_replicas=args.ingress_replicas,
         max_ongoing_requests=args.ingress_ongoing,
         ray_actor_options={"num_cpus": 0},
     ).bind(texture, generation, args, metrics)
+    return application
 
 
 def _stage(stage: type, **options: Any) -> Any:

@@ -6,7 +6,7 @@ same one. Sizes that follow from the engine's are derived here, in one place.
 
 import math
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -19,7 +19,7 @@ from deployments.config import GenerationStageConfig, TextureStageConfig
 from serve_app.admission import AdmissionConfig
 from serve_app.limits import HttpLimits
 
-IMPORT_PATH = "serve_app.app:build"
+IMPORT_PATH: Final = "serve_app.app:build"
 HEALTH_CALLS = 64  # concurrent probes and scrapes that an ingress replica answers beside its requests
 
 

@@ -6,7 +6,7 @@ the stage. Knows nothing of bodies and statuses.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -55,11 +55,10 @@ class GenerationHandle:
         return report
 
     async def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
-        response = self._streams.stream.remote(ask, picture)
-        events: AsyncIterator[Delta | Report] = aiter(response)
+        response: Any = self._streams.stream.remote(ask, picture)
         try:
             with translated():
-                async for event in events:
+                async for event in response:
                     yield event
         finally:
             response.cancel()  # nothing happens where it has ended

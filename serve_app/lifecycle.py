@@ -122,6 +122,8 @@ class Server:
                 if ready:
                     self._lap("model")
                     self._announce()
+            if processes.make_was_interrupted():
+                raise Stop
             time.sleep(0.5 if ready else 0.1)
 
     def _trouble(self) -> str | None:

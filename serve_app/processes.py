@@ -43,6 +43,16 @@ def alive(pid: int) -> bool:
         return False
 
 
+def make_was_interrupted() -> bool:
+    """Whether the parent is a GNU make that got SIGINT. It neither ends nor passes the signal on, and
+    only its lost handler tells; a terminal interrupts both, and ``kill`` make alone."""
+    status = dict(
+        line.split(":", 1) for line in Path(f"/proc/{os.getppid()}/status").read_text().splitlines()
+    )
+    caught, ignored = int(status["SigCgt"], 16), int(status["SigIgn"], 16)
+    return status["Name"].strip() == "make" and not (caught | ignored) & 1 << (signal.SIGINT - 1)
+
+
 def end_descendants() -> int:
     """Kill everything below this process and reap what is its own; how many were killed."""
     killed = 0

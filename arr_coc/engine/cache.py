@@ -48,7 +48,7 @@ class SlotCache(Cache):
         or only the new ones where every row is ``fresh`` (starts at column 0)."""
         self._view = _Fresh(slots, columns) if fresh else _Slots(slots, columns, kv_length)
 
-    def update(  # type: ignore[override]
+    def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *_: Any, **__: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Store [rows, kv_heads, length, head_dim] and return what the rows attend to."""

@@ -168,7 +168,8 @@ class Engine:
         result = self._runner.prefill(rows)
         chosen = self._choose(result.logits, rows)
         self._observer.batch(kind, len(rows), tokens, result.padded_tokens, time.monotonic() - started)
-        return list(zip(chosen.tolist(), result.attention or [None] * len(rows), strict=True))
+        attention: list[Attention | None] = [*result.attention] or [None] * len(rows)
+        return list(zip(chosen.tolist(), attention, strict=True))
 
     def _after_prefill(self, row: Seq, token: int, attention: Attention | None) -> None:
         """Look closer where a probe says so; every other row has its first token."""
@@ -211,7 +212,8 @@ class Engine:
         chosen = self._choose(self._runner.decode(rows), rows)
         active = sum(row.phase is Phase.RUNNING for row in rows)
         self._observer.batch("decode", active, active, len(rows), time.monotonic() - started)
-        return chosen.tolist()
+        tokens: list[int] = chosen.tolist()
+        return tokens
 
     # Both
 

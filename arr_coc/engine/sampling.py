@@ -43,11 +43,12 @@ class Sampler:
 
         draws = [uniform(row.seed or 0, step) for row, step in zip(rows, steps, strict=True)]
         scaled = logits.float() / column([row.temperature for row in rows])
-        probabilities, order = scaled.softmax(-1).sort(-1, descending=True, stable=True)
+        probabilities, order = scaled.softmax(-1).sort(dim=-1, descending=True, stable=True)
         cumulative = probabilities.cumsum(-1)
         # nucleus: the smallest set whose probability reaches top_p, the first token always included
         kept = probabilities.masked_fill(cumulative - probabilities >= column([r.top_p for r in rows]), 0.0)
         mass = kept.cumsum(-1)
         rank = (mass <= column(draws) * mass[:, -1:]).sum(-1, keepdim=True)
         last_kept = (kept > 0).sum(-1, keepdim=True) - 1
-        return order.gather(-1, torch.minimum(rank, last_kept))[:, 0]
+        chosen: torch.Tensor = order.gather(-1, torch.minimum(rank, last_kept))[:, 0]
+        return chosen

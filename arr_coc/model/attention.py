@@ -27,7 +27,7 @@ def readable_attention(
 ) -> tuple[torch.Tensor, None]:
     """sdpa over [rows, heads, length, head_dim]; fills ``readout`` on its way where one is given."""
     layer = getattr(module, "layer_idx", None)
-    if readout is not None and layer in readout.heads:
+    if readout is not None and layer is not None and layer in readout.heads:
         assert attention_mask is not None
         readout.maps.append(_weights(query, key, attention_mask, readout, layer, kwargs["scaling"]))
     return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)

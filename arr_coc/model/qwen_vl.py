@@ -56,9 +56,8 @@ class QwenVL:
         self._vision: Any = model.model
         self._head: Any = model.lm_head
         self._embed = model.get_input_embeddings()
-        channel = {"dtype": torch.float32, "device": model.device}
-        self._mean = torch.tensor(image_mean, **channel)[:, None, None]
-        self._std = torch.tensor(image_std, **channel)[:, None, None]
+        self._mean = torch.tensor(image_mean, dtype=torch.float32, device=model.device)[:, None, None]
+        self._std = torch.tensor(image_std, dtype=torch.float32, device=model.device)[:, None, None]
 
     def prompt(self, grids: Sequence[Grid], query: str) -> Prompt:
         """Tokens and M-RoPE positions of ``query`` about pictures of these grids."""
@@ -130,7 +129,7 @@ def mrope_positions(length: int, spans: Sequence[tuple[int, int]], grids: Sequen
 
 
 def _eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    listed: Any = model.generation_config.eos_token_id if model.generation_config else None
+    listed: Any = getattr(model.generation_config, "eos_token_id", None)
     if listed is None:
         listed = tokenizer.eos_token_id
     return frozenset(listed if isinstance(listed, list) else [listed])

@@ -1,0 +1,55 @@
+"""Sampling: distribution, repeatability, independence of batch-mates, and rows that are not finite."""
+
+import numpy as np
+import torch
+
+from arr_coc.engine.sampling import Sampler, uniform
+from arr_coc.types import Sampling
+
+CPU = torch.device("cpu")
+
+
+def _choose(logits: torch.Tensor, rows: list[Sampling], steps: list[int] | None = None) -> list[int]:
+    chosen: list[int] = Sampler([0], CPU).choose(logits, rows, steps or [0] * len(rows)).tolist()
+    return chosen
+
+
+def test_greedy_takes_the_largest_that_is_not_banned() -> None:
+    assert _choose(torch.tensor([[9.0, 1.0, 3.0]]), [Sampling()]) == [2]
+
+
+def test_rows_that_are_not_finite_are_told_and_leave_others_alone() -> None:
+    logits = torch.tensor([[0.0, 1.0, 3.0], [0.0, float("nan"), 1.0], [0.0, 5.0, 1.0]])
+    assert _choose(logits, [Sampling()] * 3) == [2, -1, 1]
+
+
+def test_a_seeded_row_draws_the_same_alone_and_in_company() -> None:
+    logits = torch.randn(6, 50, generator=torch.Generator().manual_seed(0))
+    rows = [Sampling(temperature=1.3, top_p=0.9, seed=i) for i in range(6)]
+    together = _choose(logits, rows, [4] * 6)
+    alone = [_choose(logits[i : i + 1], [rows[i]], [4])[0] for i in range(6)]
+    assert together == alone
+
+
+def test_draws_follow_the_tempered_distribution() -> None:
+    logits = torch.tensor([[0.0, 0.0, 1.0, 2.0]])
+    draws = 4000
+    rows = [Sampling(temperature=2.0, seed=7)] * draws
+    chosen = _choose(logits.expand(draws, -1).clone(), rows, list(range(draws)))
+    expected = (logits[0, 1:] / 2).softmax(-1).numpy()
+    observed = np.bincount(chosen, minlength=4)[1:] / draws
+    assert np.abs(observed - expected).max() < 0.03
+
+
+def test_top_p_keeps_the_smallest_nucleus() -> None:
+    logits = torch.tensor([[0.0, 5.0, 4.0, 1.0]])  # 72 %, 26 %, 1 % once the first is banned
+    rows = [Sampling(temperature=1.0, top_p=0.7, seed=1)] * 200
+    assert set(_choose(logits.expand(200, -1).clone(), rows, list(range(200)))) == {1}
+    rows = [Sampling(temperature=1.0, top_p=0.9, seed=1)] * 200
+    assert set(_choose(logits.expand(200, -1).clone(), rows, list(range(200)))) == {1, 2}
+
+
+def test_uniform_depends_on_seed_and_step_alone() -> None:
+    assert uniform(1, 2) == uniform(1, 2)
+    assert len({uniform(seed, step) for seed in range(5) for step in range(5)}) == 25
+    assert 0 <= uniform(-3, 0) < 1

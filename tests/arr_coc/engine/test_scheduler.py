@@ -1,0 +1,106 @@
+"""The scheduler in milliseconds: jobs are numbers, time is given."""
+
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arr_coc.engine.config import EngineConfig
+from arr_coc.engine.scheduler import LIKE, Decode, Idle, Prefill, Scheduler
+
+
+@dataclass(eq=False)
+class Job:
+    pending: int
+    probing: bool = False
+
+
+def _scheduler(**settings: float) -> Scheduler[Job]:
+    return Scheduler(EngineConfig(**{"window_ms": 0, "prefill_token_budget": 100, **settings}))
+
+
+def test_an_idle_engine_waits_for_something_to_arrive() -> None:
+    assert _scheduler().plan(0.0, running=0, free_slots=4) == Idle(None)
+
+
+def test_decodes_when_nothing_waits() -> None:
+    assert _scheduler().plan(0.0, running=2, free_slots=4) == Decode()
+
+
+def test_what_does_not_fit_the_budget_stays_at_the_front() -> None:
+    scheduler = _scheduler()
+    jobs = [Job(60), Job(50), Job(30)]
+    for job in jobs:
+        scheduler.submit(job, 0.0)
+    first = scheduler.plan(0.0, 0, 4)
+    assert isinstance(first, Prefill)
+    assert first.jobs == [jobs[0]]
+    second = scheduler.plan(0.0, 0, 4)
+    assert isinstance(second, Prefill)
+    assert second.jobs[0] is jobs[1]
+
+
+def test_a_job_above_the_budget_runs_alone() -> None:
+    scheduler = _scheduler()
+    scheduler.submit(Job(500), 0.0)
+    plan = scheduler.plan(0.0, 0, 4)
+    assert isinstance(plan, Prefill)
+    assert len(plan.jobs) == 1
+
+
+def test_full_slots_let_the_running_decode() -> None:
+    scheduler = _scheduler()
+    scheduler.submit(Job(10), 0.0)
+    assert scheduler.plan(0.0, running=4, free_slots=0) == Decode()
+
+
+def test_probed_jobs_are_finished_before_new_ones_start() -> None:
+    scheduler = _scheduler()
+    probed = Job(20)
+    scheduler.submit(Job(10), 0.0)
+    scheduler.resume(probed)
+    plan = scheduler.plan(0.0, 1, 4)
+    assert isinstance(plan, Prefill)
+    assert plan.jobs == [probed]
+
+
+def test_the_window_bounds_how_often_decoding_is_interrupted() -> None:
+    scheduler = _scheduler(window_ms=10, prefill_token_budget=1000)
+    scheduler.submit(Job(10), 1.0)
+    assert isinstance(scheduler.plan(1.0, 1, 4), Prefill)
+    scheduler.submit(Job(10), 1.001)
+    assert scheduler.plan(1.002, 1, 4) == Decode()
+    assert isinstance(scheduler.plan(1.011, 1, 4), Prefill)
+
+
+def test_a_busy_stream_of_arrivals_is_waited_for() -> None:
+    scheduler = _scheduler(window_ms=10, prefill_token_budget=1000)
+    for i in range(4):
+        scheduler.submit(Job(10), i * 0.002)
+    plan = scheduler.plan(0.006, running=0, free_slots=8)
+    assert isinstance(plan, Idle)
+    assert plan.seconds is not None
+    assert 0.003 < plan.seconds <= 0.01
+    assert isinstance(scheduler.plan(0.011, 0, 8), Prefill)
+
+
+@given(st.lists(st.tuples(st.integers(1, 200), st.booleans()), min_size=1, max_size=40), st.integers(1, 8))
+def test_every_job_is_planned_once_within_slots_budget_and_kind(jobs: list[tuple[int, bool]], slots: int) -> None:
+    scheduler = _scheduler()
+    queued = [Job(*job) for job in jobs]
+    for job in queued:
+        scheduler.submit(job, 0.0)
+    planned: list[Job] = []
+    while scheduler.waiting:
+        oldest = next(job for job in queued if job not in planned)
+        plan = scheduler.plan(0.0, 0, slots)
+        assert isinstance(plan, Prefill)
+        lengths = [job.pending for job in plan.jobs]
+        assert plan.jobs[0] is oldest  # nobody starves
+        assert len(plan.jobs) <= slots
+        assert len(plan.jobs) == 1 or len(lengths) * max(lengths) <= 100
+        assert max(lengths) <= LIKE * min(lengths)
+        assert len({job.probing for job in plan.jobs}) == 1
+        planned += plan.jobs
+    assert len(planned) == len(queued)
+    assert {id(job) for job in planned} == {id(job) for job in queued}
