@@ -19,7 +19,7 @@ from serve_app.body import BodyReader, media_type, parse_body
 from serve_app.envelope import Record, record_of
 
 Answer = Callable[[Request, Turn, object], Awaitable[Response]]
-_GRACE_S = 5.0  # after the deadline, for a client to take in the last of its response
+GRACE_S = 5.0  # after the deadline, for a client to take in the last of its response
 
 
 class WorkRoute:
@@ -57,7 +57,7 @@ def _patient(send: Send, turn: Turn) -> Send:
 
     async def patient(message: Message) -> None:
         try:
-            async with asyncio.timeout(turn.left_s() + _GRACE_S):
+            async with asyncio.timeout(turn.left_s() + GRACE_S):
                 await send(message)
         except TimeoutError:
             raise Cancelled("the client does not read its response") from None

@@ -46,6 +46,7 @@ class Server:
         self._phases: dict[str, float] = {}
         self._started = started
         self._stopping = False
+        self._ready = False
         self._core: dict[int, str] = {}
 
     def run(self) -> int:
@@ -56,7 +57,7 @@ class Server:
         try:
             self._start(directory)
             return self._watch()
-        except Stop:
+        except (Stop, SystemExit):  # while it starts, Ray's own handler may be in place
             return self._stop()
         except Exception:
             _log.exception("the server could not start")
@@ -107,24 +108,30 @@ class Server:
         )
 
     def _watch(self) -> int:
-        ready = False
-        while True:
-            lost = [name for pid, name in self._core.items() if not processes.alive(pid)]
-            if lost:
-                _log.error("%s died; leaving", " and ".join(lost))
-                return 1
-            if not ready:
-                reason = self._trouble()
-                ready = reason is None
-                if reason is not None and reason.startswith(FAILED):
-                    _log.error("the model could not be loaded: %s", reason.removeprefix(FAILED))
-                    return 1
-                if ready:
-                    self._lap("model")
-                    self._announce()
+        """Until a signal, or until there is a reason to leave, which it tells."""
+        while (reason := self._lost() or self._look()) is None:
             if processes.make_was_interrupted():
                 raise Stop
-            time.sleep(0.5 if ready else 0.1)
+            time.sleep(0.5 if self._ready else 0.1)
+        _log.error(reason)
+        return 1
+
+    def _lost(self) -> str | None:
+        dead = [name for pid, name in self._core.items() if not processes.alive(pid)]
+        return f"{' and '.join(dead)} died; leaving" if dead else None
+
+    def _look(self) -> str | None:
+        """Notes when the model answers for the first time; tells when it never will."""
+        if self._ready:
+            return None
+        trouble = self._trouble()
+        if trouble is None:
+            self._ready = True
+            self._lap("model")
+            self._announce()
+        elif trouble.startswith(FAILED):
+            return f"the model could not be loaded: {trouble.removeprefix(FAILED)}"
+        return None
 
     def _trouble(self) -> str | None:
         """Why the server is not ready, by its own health check; None when it is."""
@@ -154,7 +161,7 @@ class Server:
 
     async def _drain(self) -> bool:
         """Whether everything in flight could finish."""
-        if not self._core:
+        if not self._ready:  # nothing was let in
             return True
         from ray import serve
 

@@ -1,12 +1,16 @@
 """Streams: events as they come, an error event where it breaks, and [DONE] only after success."""
 
 import asyncio
+import json
+from collections.abc import AsyncGenerator
 
 import pytest
 
 from arr_coc.errors import ModelFault
+from arr_coc.types import Ask, Delta, Report, TexturedPicture
+from serve_app import connection
 from serve_app.admission import AdmissionConfig
-from tests.serve_app.fakes import question
+from tests.serve_app.fakes import FakeGeneration, question
 from tests.serve_app.site import Site, events_of, in_process, on_socket, until
 
 pytestmark = pytest.mark.asyncio
@@ -118,3 +122,29 @@ async def test_a_client_that_leaves_in_the_middle_of_a_stream_cancels_it() -> No
             await until(lambda: site.ledger.entries)
         assert site.ledger.entries == [("stream_generate", "cancelled")]
         assert site.pipeline.in_flight == 0
+
+
+async def test_a_client_that_does_not_read_loses_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = asyncio.Event()
+
+    async def endless(
+        self: FakeGeneration, ask: Ask, picture: TexturedPicture
+    ) -> AsyncGenerator[Delta | Report, None]:
+        try:
+            while True:
+                yield Delta("x" * 65_536)
+        finally:
+            closed.set()
+
+    monkeypatch.setattr(FakeGeneration, "stream", endless)
+    monkeypatch.setattr(connection, "GRACE_S", 0.1)
+    async with on_socket(admission=AdmissionConfig(deadline_s=0.5)) as site:
+        _, writer = await asyncio.open_connection("127.0.0.1", site.port, limit=1024)
+        body = json.dumps(question()).encode()
+        head = "POST /stream_generate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json"
+        writer.write(f"{head}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+        await until(lambda: site.ledger.entries)
+        assert site.ledger.entries == [("stream_generate", "cancelled")]
+        assert closed.is_set()
+        assert site.pipeline.in_flight == 0
+        writer.close()
