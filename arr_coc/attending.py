@@ -5,7 +5,6 @@ under a token budget, which is exact. Pure numpy: knows nothing of models or ten
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from arr_coc.candidates import Boxes, Map, candidates, integral, mass
 from arr_coc.foveation import LEAST_ZOOM, MAX_PATCH_TOKENS, MIN_PATCH_TOKENS
+from arr_coc.knapsack import knapsack
 from arr_coc.profile import ModelProfile
 from arr_coc.types import Balance, Box, Floats, Grid
 
@@ -80,11 +80,10 @@ class TokenAllocator:
         """Choose what to look at again, best first, for at most ``budget`` visual tokens.
 
         ``relevance`` and ``lost_detail`` are ``[rows, cols]`` over the overview. What a patch is
-        worth: its share of all relevance that the overview lost the detail of, times the share of
-        the missing zoom it restores, less the price of a crop.
+        worth: its share of the worth of all cells, times the share of the missing zoom it restores,
+        less the price of a crop.
         """
-        score = relevance.astype(np.float64)
-        worth = score * lost_detail / max(score.sum(), 1e-9)
+        worth = worth_of_cells(relevance, lost_detail)
         smallest = LEVELS[0] * frame.side / frame.detail
         found = candidates(worth, (smallest / frame.cell[0], smallest / frame.cell[1]))
         if not len(found):
@@ -97,33 +96,14 @@ class TokenAllocator:
         return sorted(looks, key=lambda look: -look.value)
 
 
-def knapsack(groups: Sequence[Sequence[tuple[int, int]]], budget: int, picks: int) -> list[tuple[int, int]]:
-    """The most valuable choice of at most one ``(cost, value)`` a group, exactly.
+def worth_of_cells(relevance: Floats, lost_detail: Floats) -> Map:
+    """What looking closer at each cell would bring, in shares: ``[rows, cols]``, at most one in all.
 
-    Total cost stays within ``budget`` and at most ``picks`` groups are chosen from. Returns
-    (group, option) pairs; among equal choices always the same one.
+    Relevance counts squared, so that a map's diffuse rest does not add up to more than the place it
+    points at; lost detail as its root, so that busy places do not outbid faint print.
     """
-    best = np.zeros((picks + 1, budget + 1), np.int64)  # value reachable within [picks, tokens]
-    taken = []
-    for group in groups:
-        ways = np.stack([best, *(_with(best, cost, value) for cost, value in group)])
-        taken.append(ways.argmax(axis=0))  # 0: none of this group
-        best = ways.max(axis=0)
-    chosen = []
-    pick, left = picks, budget
-    for index in reversed(range(len(groups))):
-        if option := int(taken[index][pick, left]):
-            chosen.append((index, option - 1))
-            pick, left = pick - 1, left - groups[index][option - 1][0]
-    return chosen[::-1]
-
-
-def _with(best: NDArray[np.int64], cost: int, value: int) -> NDArray[np.int64]:
-    """Best values when one more pick of ``cost`` and ``value`` is made; -1 where it does not fit."""
-    reached = np.full_like(best, -1)
-    if cost < best.shape[1]:
-        reached[1:, cost:] = best[:-1, : best.shape[1] - cost] + value
-    return reached
+    score = relevance.astype(np.float64) ** 2
+    return np.asarray(score * np.sqrt(lost_detail) / max(float(score.sum()), 1e-9))
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,9 @@ class _Zoom:
 class VisionLanguageModel:
     """Answers questions about textured pictures; any number at once."""
 
-    def __init__(self, adapter: Adapter, profile: ModelProfile, config: EngineConfig, observer: Observer) -> None:
+    def __init__(
+        self, adapter: Adapter, profile: ModelProfile, config: EngineConfig, observer: Observer
+    ) -> None:
         self._adapter = adapter
         self._profile = profile
         self._config = config

@@ -1,6 +1,6 @@
 """Bodies: the question a client may send, and the reply it gets.
 
-Strict in what it takes: no coercion, no unknown field, no number that is not finite. It does not
+Strict in what it takes: no coercion, no unknown field, no number out of its bounds. It does not
 know how a body arrived, nor what a model does with it.
 """
 
@@ -14,7 +14,7 @@ from arr_coc.errors import ContextLengthExceeded, InvalidRequest
 from arr_coc.types import Ask, Sampling
 from serve_app.data_url import decode_data_url
 
-_STRICT = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+_STRICT = ConfigDict(frozen=True, strict=True, extra="forbid")
 _MAX_SEED = 2**63 - 1
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from arr_coc.demo.lettering import SCALE, Letter, cap_height, lay_out, load_font
+from arr_coc.demo.lettering import SCALE, Letter, cap_height, lay_out, load_font, width_of
 from arr_coc.demo.outlines import PRINT_DROP, Point, outline, turn
 from arr_coc.demo.world import Color, Scene, SceneObject
 from arr_coc.types import Pixels
@@ -41,17 +41,16 @@ def print_center(shape: str, center: Point, across: float, angle: float) -> Poin
     return (center[0] + dx, center[1] + dy)
 
 
-def plate_size(ink_width: float, height: float) -> tuple[float, float]:
+def plate_size(width: float, height: float) -> tuple[float, float]:
     """Width and height of the plate behind a print, in the print's units."""
-    return (ink_width + 2 * PLATE_MARGIN * height, height + 2 * PLATE_MARGIN * height)
+    return (width + 2 * PLATE_MARGIN * height, height + 2 * PLATE_MARGIN * height)
 
 
 def _stamp_print(canvas: Image.Image, thing: SceneObject) -> None:
     assert thing.print is not None
     letters = lay_out(thing.print, thing.font, thing.font_pixels)
     center = print_center(thing.shape, thing.center, thing.across, thing.angle)
-    width = (letters[-1].ink[2] - letters[0].ink[0]) / SCALE
-    height = cap_height(thing.font_pixels)
+    width, height = width_of(letters), cap_height(thing.font_pixels)
     if thing.plate is not None:
         w, h = plate_size(width, height)
         corners = [(-w / 2, -h / 2), (w / 2, -h / 2), (w / 2, h / 2), (-w / 2, h / 2)]

@@ -138,7 +138,9 @@ def _load(model: str) -> tuple[VisionLanguageModel, TextureEncoder]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m arr_coc.demo.evaluate", description="Count right answers.")
+    parser = argparse.ArgumentParser(
+        prog="python -m arr_coc.demo.evaluate", description="Count right answers."
+    )
     parser.add_argument("--model", default="demo", help="demo or a model directory")
     parser.add_argument("--url", help="ask a running server instead of a model in this process")
     parser.add_argument("--count", type=int, default=100, help="scenes")

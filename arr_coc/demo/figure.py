@@ -14,9 +14,15 @@ def draw(scene: Image.Image, question: str, report: Report) -> Image.Image:
     shown = Image.blend(scene, _heat(report.allocation.relevance, scene.size), 0.35)
     pen = ImageDraw.Draw(shown)
     for i in range(1, report.grid.cols):
-        pen.line([(i * scene.width / report.grid.cols, 0), (i * scene.width / report.grid.cols, scene.height)], "#0003")
+        pen.line(
+            [(i * scene.width / report.grid.cols, 0), (i * scene.width / report.grid.cols, scene.height)],
+            "#0003",
+        )
     for i in range(1, report.grid.rows):
-        pen.line([(0, i * scene.height / report.grid.rows), (scene.width, i * scene.height / report.grid.rows)], "#0003")
+        pen.line(
+            [(0, i * scene.height / report.grid.rows), (scene.width, i * scene.height / report.grid.rows)],
+            "#0003",
+        )
     font = ImageFont.load_default(22)
     for patch in report.allocation.patches:
         pen.rectangle(patch.box.as_tuple(), outline=INK, width=5)
@@ -24,7 +30,9 @@ def draw(scene: Image.Image, question: str, report: Report) -> Image.Image:
     framed = Image.new("RGB", (scene.width, scene.height + 72), "white")
     framed.paste(shown)
     spent = f"{report.usage.visual_tokens} visual tokens of {report.native_tokens} native"
-    ImageDraw.Draw(framed).text((12, scene.height + 8), f"{question}\n{report.text}   ({spent})", "black", font)
+    ImageDraw.Draw(framed).text(
+        (12, scene.height + 8), f"{question}\n{report.text}   ({spent})", "black", font
+    )
     return framed
 
 

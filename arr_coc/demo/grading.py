@@ -51,4 +51,3 @@ def _figures(members: list[Graded]) -> dict[str, float]:
         "visual_tokens": sum(m.visual_tokens for m in members) / n,
         "native_tokens": sum(m.native_tokens for m in members) / n,
     }
-

@@ -4,12 +4,13 @@ Owns fonts and layout, in "fine" pixels: ``SCALE`` of them to one pixel of the p
 or scenes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import matplotlib
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 SCALE = 3
 CAP_HEIGHT = 0.729  # of the font's size; the same in every DejaVu face
@@ -19,11 +20,15 @@ SPACING = 0.05  # between characters, of the font's size
 
 @dataclass(frozen=True)
 class Letter:
-    """A character: its pen position and the box of its ink, in fine pixels from the print's centre."""
+    """A character in fine pixels from the print's centre: pen position, box of its ink, its cell's sides.
+
+    The cell reaches from pen to pen and holds the ink.
+    """
 
     char: str
     pen: tuple[float, float]
     ink: tuple[float, float, float, float]
+    cell: tuple[float, float]
 
 
 @lru_cache(maxsize=512)
@@ -43,29 +48,43 @@ def cap_height(pixels: int) -> float:
     return pixels * CAP_HEIGHT / SCALE
 
 
-@lru_cache(maxsize=4096)
-def _metrics(char: str, font: str, pixels: int) -> tuple[float, tuple[float, float, float, float]]:
+@lru_cache(maxsize=16_384)
+def _ink(char: str, font: str, pixels: int) -> tuple[float, float, float, float]:
+    """The box of a character's ink from its pen position."""
+    tile = Image.new("L", (2 * pixels, 2 * pixels))
+    pen = pixels // 2, pixels
+    ImageDraw.Draw(tile).text(pen, char, fill=255, font=load_font(font, pixels), anchor="ls")
+    box = tile.getbbox()
+    assert box is not None
+    return (box[0] - pen[0], box[1] - pen[1], box[2] - pen[0], box[3] - pen[1])
+
+
+@lru_cache(maxsize=16_384)
+def _cell(char: str, font: str, pixels: int) -> tuple[float, float, float]:
+    """The advance, and the sides of the cell from the pen position."""
     face = load_font(font, pixels)
-    return face.getlength(char), face.getbbox(char, anchor="ls")
+    left, _, right, _ = face.getbbox(char, anchor="ls")  # reaches over the advance, not the ink alone
+    return face.getlength(char), left, right
 
 
 def lay_out(text: str, font: str, pixels: int) -> tuple[Letter, ...]:
     """The letters of a print, centred on (0, 0), before rotation."""
-    pens, boxes, pen = [], [], 0.0
+    pens, cells, pen = [], [], 0.0
     for char in text:
-        advance, box = _metrics(char, font, pixels)
+        advance, left, right = _cell(char, font, pixels)
         pens.append(pen)
-        boxes.append(box)
+        cells.append((left, right))
         pen += advance + SPACING * pixels
-    shift = (boxes[0][0] + pens[-1] + boxes[-1][2]) / 2
+    shift = (cells[0][0] + pens[-1] + cells[-1][1]) / 2
     drop = pixels * CAP_HEIGHT / 2
-    return tuple(
-        Letter(char, (x - shift, drop), (x - shift + b[0], drop + b[1], x - shift + b[2], drop + b[3]))
-        for char, x, b in zip(text, pens, boxes, strict=True)
-    )
+    letters = []
+    for char, start, (left, right) in zip(text, pens, cells, strict=True):
+        x, box = start - shift, _ink(char, font, pixels)
+        ink = (x + box[0], drop + box[1], x + box[2], drop + box[3])
+        letters.append(Letter(char, (x, drop), ink, (x + left, x + right)))
+    return tuple(letters)
 
 
-def ink_width(text: str, font: str, pixels: int) -> float:
-    """The print's width in picture pixels."""
-    letters = lay_out(text, font, pixels)
-    return (letters[-1].ink[2] - letters[0].ink[0]) / SCALE
+def width_of(letters: Sequence[Letter]) -> float:
+    """A print's width in picture pixels, from cell to cell."""
+    return (letters[-1].cell[1] - letters[0].cell[0]) / SCALE

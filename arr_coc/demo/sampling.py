@@ -9,7 +9,7 @@ from dataclasses import replace
 from math import exp, log
 
 from arr_coc.demo.drawing import plate_size, print_center, shape_points
-from arr_coc.demo.lettering import FONTS, SCALE, cap_height, ink_width, lay_out, pixels_for
+from arr_coc.demo.lettering import FONTS, SCALE, cap_height, lay_out, pixels_for, width_of
 from arr_coc.demo.outlines import BARE_ROOM, PLATE_ROOM, turn
 from arr_coc.demo.words import COMMON_WORDS
 from arr_coc.demo.world import COLORS, SHAPES, Color, Glyph, Scene, SceneObject, spot_of
@@ -161,15 +161,13 @@ def _ink(rng: random.Random, color: str, plate: bool) -> Color:
 def _across_per_height(thing: SceneObject, text: str, plate: bool) -> float:
     """How many times its cap height an object must measure to carry this print."""
     pixels = 100
-    width = ink_width(text, thing.font, pixels) / cap_height(pixels)
+    width = width_of(lay_out(text, thing.font, pixels)) / cap_height(pixels)
     room = PLATE_ROOM[thing.shape] if plate else BARE_ROOM[thing.shape]
     needs = plate_size(width, 1.0) if plate else (width, 1.0)
     return max(needs[0] / room[0], needs[1] / room[1])
 
 
-def _place(
-    rng: random.Random, things: list[SceneObject], width: int, height: int
-) -> tuple[SceneObject, ...]:
+def _place(rng: random.Random, things: list[SceneObject], width: int, height: int) -> tuple[SceneObject, ...]:
     """Each object at a free place; those that find none are left out, but never the first two."""
     placed: list[SceneObject] = []
     gap = 3 + 0.012 * min(width, height)

@@ -87,7 +87,9 @@ def train(out: Path, schedule: Schedule, threads: int) -> None:
             print(log.line(done), flush=True)
         if done % EVALUATE_STEPS == 0 and not schedule.vision_only(step):
             with torch.autocast("cpu", torch.bfloat16):
-                print(f"{time.strftime('%H:%M:%S')}  held out: {summary(accuracy(model, held_out))}", flush=True)
+                print(
+                    f"{time.strftime('%H:%M:%S')}  held out: {summary(accuracy(model, held_out))}", flush=True
+                )
         if stop or time.monotonic() - saved > SAVE_SECONDS:
             run.save(out, done)
             saved = time.monotonic()
@@ -103,7 +105,9 @@ def train(out: Path, schedule: Schedule, threads: int) -> None:
 
 def _main() -> None:
     parser = argparse.ArgumentParser(prog="python -m arr_coc.demo.train", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="directory of the run; resumed if it holds one")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="directory of the run; resumed if it holds one"
+    )
     parser.add_argument("--vision-steps", type=int, default=1300, help="steps of the vision tower alone")
     parser.add_argument("--steps", type=int, default=5000, help="steps of everything together")
     parser.add_argument("--threads", type=int, default=2)

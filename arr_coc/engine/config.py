@@ -17,5 +17,7 @@ class EngineConfig(BaseModel):
         default=10.0, ge=0.0, le=50.0, description="micro-batch window; 0 cuts a batch at once"
     )
     max_queue: int = Field(default=128, ge=1, description="waiting sequences; beyond, requests get 429")
-    max_new_tokens_limit: int = Field(default=1024, ge=1, description="largest max_tokens a client may ask for")
+    max_new_tokens_limit: int = Field(
+        default=1024, ge=1, description="largest max_tokens a client may ask for"
+    )
     stall_s: float = Field(default=30.0, gt=0, description="a step longer than this fails the health check")

@@ -71,7 +71,9 @@ class Engine:
 
     def cancel(self, outcome: Outcome) -> None:
         """End the sequence of ``outcome``, wherever it stands, at the next step."""
-        self._commands.put(lambda: self._end_where(lambda seq: seq.outcome is outcome, Cancelled("cancelled")))
+        self._commands.put(
+            lambda: self._end_where(lambda seq: seq.outcome is outcome, Cancelled("cancelled"))
+        )
 
     def close(self) -> None:
         """Fail whatever is left with EngineClosed and end the thread."""
@@ -217,7 +219,9 @@ class Engine:
 
     # Both
 
-    def _attempt(self, rows: Sequence[Seq], run: Callable[[Sequence[Seq]], list[R]]) -> list[tuple[Seq, R | Exception]]:
+    def _attempt(
+        self, rows: Sequence[Seq], run: Callable[[Sequence[Seq]], list[R]]
+    ) -> list[tuple[Seq, R | Exception]]:
         """Run rows together; where that fails, in halves, so that the poison row fails alone.
 
         Nothing changes until all parts have run: slots stay where the forwards expect them.
@@ -232,7 +236,9 @@ class Engine:
                 torch.cuda.empty_cache()
             if len(rows) == 1:
                 return [(rows[0], error)]
-            log.warning("a forward of %d rows failed (%s); retrying in halves", len(rows), type(error).__name__)
+            log.warning(
+                "a forward of %d rows failed (%s); retrying in halves", len(rows), type(error).__name__
+            )
             middle = len(rows) // 2
             return self._attempt(rows[:middle], run) + self._attempt(rows[middle:], run)
 

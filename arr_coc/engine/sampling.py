@@ -24,7 +24,9 @@ class Sampler:
     def __init__(self, banned_ids: Sequence[int], device: torch.device) -> None:
         self._banned = torch.tensor(banned_ids, dtype=torch.long, device=device)
 
-    def choose(self, logits: torch.Tensor, rows: Sequence[Sampling], steps: Sequence[int]) -> NDArray[np.int64]:
+    def choose(
+        self, logits: torch.Tensor, rows: Sequence[Sampling], steps: Sequence[int]
+    ) -> NDArray[np.int64]:
         """Next token ids [rows] for ``logits`` [rows, vocab]; -1 where a row's logits are not finite.
 
         ``steps`` counts the tokens each row has already. One copy to the host.

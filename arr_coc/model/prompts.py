@@ -49,7 +49,9 @@ class PromptTemplate:
     def _encode_around(self, pictures: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The template's tokens before and after the user's text."""
         content = [{"type": "image"}] * pictures + [{"type": "text", "text": QUERY}]
-        text = self._render([{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True)
+        text = self._render(
+            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+        )
         before, _, after = text.partition(QUERY)
         sides = [self._special.encode(side, add_special_tokens=False).ids for side in (before, after)]
         if sides[0].count(self._image_token_id) != pictures:

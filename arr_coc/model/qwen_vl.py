@@ -73,7 +73,8 @@ class QwenVL:
         seen = self._vision.get_image_features(patches.to(self.kv.dtype), grid_thw, return_dict=True)
         deepstack = getattr(seen, "deepstack_features", None) or []
         return [
-            Features(tokens, tuple(layer[i] for layer in deepstack)) for i, tokens in enumerate(seen.pooler_output)
+            Features(tokens, tuple(layer[i] for layer in deepstack))
+            for i, tokens in enumerate(seen.pooler_output)
         ]
 
     def patchify(self, picture: Pixels) -> torch.Tensor:
@@ -138,6 +139,9 @@ def _eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> froz
 def _banned_ids(config: Any, tokenizer: PreTrainedTokenizerBase, eos_ids: frozenset[int]) -> tuple[int, ...]:
     """Control tokens that no answer may contain; the ends of an answer stay possible."""
     names = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
-    listed = {getattr(config, name, None) for name in names} | {tokenizer.pad_token_id, tokenizer.bos_token_id}
+    listed = {getattr(config, name, None) for name in names} | {
+        tokenizer.pad_token_id,
+        tokenizer.bos_token_id,
+    }
     control = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
     return tuple(sorted(i for i in (listed | control) - eos_ids if i is not None))

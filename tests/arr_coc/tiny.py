@@ -21,7 +21,14 @@ from arr_coc.model.adapter import Prompt
 from arr_coc.model.qwen_vl import QwenVL
 from arr_coc.types import Grid, Pixels
 
-SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
+SPECIAL = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+]
 SPECIAL += ["<|video_pad|>", "<unk>"]
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }} {% for c in m['content'] %}"
@@ -72,9 +79,18 @@ def model(family: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> Any
             "depth": 3, "hidden_size": 32, "intermediate_size": 48, "num_heads": 2, "patch_size": 14,
             "out_hidden_size": 64, "fullatt_block_indexes": [1], "window_size": 56,
         }  # fmt: skip
-        built = Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(text_config=text, vision_config=vision, **ids))
+        built = Qwen2_5_VLForConditionalGeneration(
+            Qwen2_5_VLConfig(text_config=text, vision_config=vision, **ids)
+        )
     else:
-        vision = {"depth": 3, "embed_dim": 32, "hidden_size": 64, "mlp_ratio": 2, "num_heads": 2, "patch_size": 14}
+        vision = {
+            "depth": 3,
+            "embed_dim": 32,
+            "hidden_size": 64,
+            "mlp_ratio": 2,
+            "num_heads": 2,
+            "patch_size": 14,
+        }
         built = Qwen2VLForConditionalGeneration(Qwen2VLConfig(text_config=text, vision_config=vision, **ids))
     built.generation_config.eos_token_id = 2
     built.generation_config.pad_token_id = 0
@@ -90,7 +106,9 @@ def picture(rng: np.random.Generator, grid: Grid, side: int) -> Pixels:
 
 
 @torch.inference_mode()
-def generate(vlm: Any, adapted: Any, prompt: Prompt, max_new_tokens: int, ignore_eos: bool = False) -> list[int]:
+def generate(
+    vlm: Any, adapted: Any, prompt: Prompt, max_new_tokens: int, ignore_eos: bool = False
+) -> list[int]:
     """The new tokens that the family's own ``generate`` gives for the prompt alone, greedily."""
     merge = vlm.config.vision_config.spatial_merge_size
     patch = adapted.token_side // merge

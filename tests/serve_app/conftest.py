@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator
 
-import pytest_asyncio
+import pytest
 
 from tests.serve_app.site import Site, in_process
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def site() -> AsyncIterator[Site]:
     """The application over fake stages, called in process."""
     async with in_process() as ready:

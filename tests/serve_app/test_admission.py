@@ -103,7 +103,6 @@ def test_retry_after_stays_sensible(stay_s: float, seconds: float) -> None:
         assert refusal(door) == seconds
 
 
-@pytest.mark.asyncio
 async def test_waiting_for_the_last_to_leave() -> None:
     door, _ = make_door()
     assert await door.emptied(0)

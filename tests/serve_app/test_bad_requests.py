@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,8 +12,6 @@ from hypothesis import strategies as st
 from serve_app.limits import HttpLimits
 from tests.serve_app.fakes import PNG, data_url, question
 from tests.serve_app.site import Site, assert_error, in_process
-
-pytestmark = pytest.mark.asyncio
 
 JSON = {"content-type": "application/json"}
 IMAGE = f'"image": "{data_url()}"'
@@ -177,9 +176,13 @@ async def test_size_is_counted_whatever_is_announced() -> None:
 
 
 async def test_bodies_in_memory_are_bounded_and_given_back() -> None:
+    async def halves() -> AsyncIterator[bytes]:
+        yield b" " * 8_000
+        yield b" " * 8_000
+
     async with in_process(limits=HttpLimits(max_buffered_mib=0.01)) as site:
         for _ in range(3):
-            refused = await site.client.post("/vqa", content=b" " * 20_000, headers=JSON)
+            refused = await site.client.post("/vqa", content=halves(), headers=JSON)
             assert_error(refused, 429, "overloaded")
             fitting = await site.client.post("/vqa", content=b" " * 10_000, headers=JSON)
             assert_error(fitting, 400, "invalid_json")

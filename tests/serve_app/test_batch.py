@@ -11,8 +11,6 @@ from serve_app.admission import AdmissionConfig
 from tests.serve_app.fakes import FakeGeneration, question, report
 from tests.serve_app.site import Site, assert_error, in_process
 
-pytestmark = pytest.mark.asyncio
-
 
 async def test_results_come_in_order_each_an_answer_or_its_own_error(site: Site) -> None:
     batch: list[Any] = [

@@ -10,8 +10,6 @@ from serve_app.errors import StageCrashed
 from serve_app.health import StatusWatch
 from tests.serve_app.fakes import READY
 
-pytestmark = pytest.mark.asyncio
-
 
 class Engine:
     """Gives ``answer``, or raises it."""

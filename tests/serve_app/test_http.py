@@ -22,8 +22,6 @@ from serve_app.errors import StageCrashed
 from tests.serve_app.fakes import PNG, READY, question
 from tests.serve_app.site import Site, assert_error, in_process, until, until_healthy
 
-pytestmark = pytest.mark.asyncio
-
 
 async def test_json_and_form_ask_the_same(site: Site) -> None:
     options = {"max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "seed": 3, "visual_token_budget": 99}
@@ -194,6 +192,13 @@ async def test_draining_refuses_new_work_and_finishes_what_is_in_flight(site: Si
     release.set()
     assert (await inside).status_code == 200
     assert await site.pipeline.drain(timeout_s=5)
+
+
+async def test_draining_is_told_before_a_missing_model(site: Site) -> None:
+    site.generation.state = replace(READY, ready=False, detail="closed")
+    await until_healthy(site, 503)
+    await site.pipeline.drain(timeout_s=0)
+    assert_error(await site.vqa(), 429, "shutting_down")
 
 
 async def test_metrics_may_be_rendered_at_once_or_awaited(site: Site) -> None:

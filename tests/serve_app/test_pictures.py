@@ -17,8 +17,6 @@ from arr_coc.types import Ask, TexturedPicture
 from tests.serve_app.fakes import data_url, png, question
 from tests.serve_app.site import Site, assert_error, in_process
 
-pytestmark = pytest.mark.asyncio
-
 
 class RealTexture:
     """The texture stage in this process."""

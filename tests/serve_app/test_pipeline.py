@@ -12,8 +12,6 @@ from serve_app.errors import StageCrashed
 from serve_app.pipeline import Pipeline
 from tests.serve_app.fakes import FakeGeneration, FakeTexture
 
-pytestmark = pytest.mark.asyncio
-
 ASK = Ask("id", "what is it", remaining_s=999)
 
 

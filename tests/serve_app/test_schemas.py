@@ -1,6 +1,7 @@
 """Questions read strictly, and data URLs."""
 
 import base64
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -44,7 +45,17 @@ def test_edges_that_are_inside(fields: dict[str, Any]) -> None:
     read(**fields)
 
 
-@pytest.mark.parametrize("fields", [{"max_tokens": 601}, {"query": "x" * 101}, {"seed": 2**63}, {"top_p": 0}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"max_tokens": 601},
+        {"query": "x" * 101},
+        {"seed": 2**63},
+        {"top_p": 0},
+        {"top_p": nan},
+        {"temperature": inf},
+    ],
+)
 def test_edges_that_are_outside(fields: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         read(**fields)

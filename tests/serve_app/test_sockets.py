@@ -12,8 +12,6 @@ from serve_app.limits import HttpLimits
 from tests.serve_app.fakes import PNG, question
 from tests.serve_app.site import Site, assert_error, on_socket, until
 
-pytestmark = pytest.mark.asyncio
-
 
 @pytest.fixture(autouse=True)
 def _short_linger(monkeypatch: pytest.MonkeyPatch) -> None:

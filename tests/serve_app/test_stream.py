@@ -13,8 +13,6 @@ from serve_app.admission import AdmissionConfig
 from tests.serve_app.fakes import FakeGeneration, question
 from tests.serve_app.site import Site, events_of, in_process, on_socket, until
 
-pytestmark = pytest.mark.asyncio
-
 
 async def test_tokens_then_everything_but_the_answer_then_done(site: Site) -> None:
     whole = (await site.vqa()).json()

@@ -15,13 +15,13 @@ from arr_coc.demo.scenes import FIRST_HELD_OUT_SEED, Scene, render
 from arr_coc.demo.training.geometry import Geometry, native, overview, patch_view, scene_for, views_of
 from arr_coc.demo.training.network import TOKEN_SIDE
 from arr_coc.demo.training.sheets import sheet
-from arr_coc.demo.training.tokenizer import IM_END, PAD, TurnEncoder, TurnIds
-from arr_coc.demo.training.turns import Turn, sample_turns
-from arr_coc.demo.training.views import Labels, View, label
+from arr_coc.demo.training.tokenizer import IM_END, IMAGE, PAD, TurnEncoder, TurnIds
+from arr_coc.demo.training.turns import PRINT_KINDS, Turn, sample_turns
+from arr_coc.demo.training.views import Labels, View, label, tokens_on
 from arr_coc.foveation import view as cut
 from arr_coc.types import Floats, Grid, Pixels
 
-TRAINED_SEEDS = range(0, FIRST_HELD_OUT_SEED)
+TRAINED_SEEDS = range(FIRST_HELD_OUT_SEED)
 HELD_OUT_SEEDS = range(FIRST_HELD_OUT_SEED, 2 * FIRST_HELD_OUT_SEED)
 JOINT_TOKENS = 1600
 VISION_TOKENS = 4096
@@ -37,7 +37,8 @@ class Turns:
 
     ``opening`` [prefix] is shared. ``weights`` is above 0 where the next piece belongs to an answer.
     ``mention_at`` [mentions, 2] are (row, column) of phrases' last pieces, ``mention_xy`` [mentions, 2]
-    where in the scene (0..1) they point. ``kinds`` names the kind of each turn of each sample.
+    where in the scene (0..1) they point. ``point_at`` [points, 2] are (row, column) of the pieces that an
+    answer to be seen in one place is given after, ``point_on`` [points, prefix] where that place is. ``kinds`` names the kind of each turn of each sample.
     """
 
     opening: Ids
@@ -48,6 +49,8 @@ class Turns:
     weights: Floats
     mention_at: Ids
     mention_xy: Floats
+    point_at: Ids
+    point_on: NDArray[np.bool_]
     kinds: tuple[tuple[str, ...], ...]
 
 
@@ -97,19 +100,23 @@ def joint_batch(rng: random.Random, encoder: TurnEncoder, seeds: range = TRAINED
     return batch_of(rng, encoder, native(rng) if route == "native" else overview(rng, patches), seeds)
 
 
-def batch_of(rng: random.Random, encoder: TurnEncoder, geometry: Geometry, seeds: range) -> Batch:
+def batch_of(
+    rng: random.Random, encoder: TurnEncoder, geometry: Geometry, seeds: range, samples: int | None = None
+) -> Batch:
     """As many samples of one geometry as the token budget allows, at least two."""
     shown: list[list[tuple[Pixels, Labels]]] = [[] for _ in geometry.grids]
     asked: list[list[Turn]] = []
-    for _ in range(min(24, max(2, round(JOINT_TOKENS / geometry.tokens)))):
+    looked: list[list[View]] = []
+    for _ in range(samples or min(24, max(2, round(JOINT_TOKENS / geometry.tokens)))):
         scene = scene_for(rng, geometry, seeds)
         views = views_of(rng, scene, geometry)
         picture = render(scene)
         for place, view in zip(shown, views, strict=True):
             place.append((cut(picture, view.grid, TOKEN_SIDE, view.box), label(scene, view)))
+        looked.append(views)
         asked.append(sample_turns(rng, scene, views, TURNS))
     opening = encoder.opening(grid.tokens for grid in geometry.grids)
-    return Batch(geometry.grids, *_stacked(shown), pack(opening, asked, encoder))
+    return Batch(geometry.grids, *_stacked(shown), pack(opening, asked, looked, encoder))
 
 
 def _stacked(
@@ -123,13 +130,20 @@ def _stacked(
     return pixels, labels
 
 
-def pack(opening: Sequence[int], asked: Sequence[Sequence[Turn]], encoder: TurnEncoder) -> Turns:
+def pack(
+    opening: Sequence[int],
+    asked: Sequence[Sequence[Turn]],
+    looked: Sequence[Sequence[View]],
+    encoder: TurnEncoder,
+) -> Turns:
     """Lay each sample's turns end to end."""
     encoded = [[encoder.turn(t.question, t.answer, t.mentions) for t in turns] for turns in asked]
     shape = (len(asked), max(sum(len(t.ids) for t in turns) for turns in encoded))
     ids, turn, offset = (np.full(shape, fill, np.int64) for fill in (PAD, -1, 0))
     targets, weights = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
     mention_at: list[tuple[int, int]] = []
+    point_at: list[tuple[int, int]] = []
+    point_on: list[NDArray[np.bool_]] = []
     for row, (turns, ids_of) in enumerate(zip(asked, encoded, strict=True)):
         at = 0
         for index, (one, piece) in enumerate(zip(turns, ids_of, strict=True)):
@@ -138,12 +152,23 @@ def pack(opening: Sequence[int], asked: Sequence[Sequence[Turn]], encoder: TurnE
             targets[row, span] = (*piece.ids[1:], IM_END)
             weights[row, at + piece.answer_start - 1 : span.stop - 1] = one.weight / _answer_length(piece)
             mention_at += [(row, at + end) for end in piece.mention_ends]
+            if one.asked is not None:
+                on = np.zeros(len(opening), np.bool_)
+                on[np.array(opening) == IMAGE] = np.concatenate(
+                    [tokens_on(v, one.asked) for v in looked[row]]
+                )
+                last = span.stop - 2 if one.kind in PRINT_KINDS else at + piece.answer_start - 1
+                points = range(at + piece.answer_start - 1, last + 1)
+                point_at += [(row, column) for column in points]
+                point_on += [on] * len(points)
             at = span.stop
     places = [xy for turns in asked for one in turns for xy in one.places]
     return Turns(
         opening=np.array(opening, np.int64), ids=ids, turn=turn, offset=offset, targets=targets, weights=weights,
         mention_at=np.array(mention_at, np.int64).reshape(-1, 2),
         mention_xy=np.array(places, np.float32).reshape(-1, 2),
+        point_at=np.array(point_at, np.int64).reshape(-1, 2),
+        point_on=np.array(point_on, np.bool_).reshape(-1, len(opening)),
         kinds=tuple(tuple(one.kind for one in turns) for turns in asked),
     )  # fmt: skip
 

@@ -49,7 +49,9 @@ def native(rng: random.Random) -> Geometry:
 def overview(rng: random.Random, patches: int) -> Geometry:
     """A shrunken picture and ``patches`` patches."""
     while True:
-        size = rng.choices((rng.randrange(448, 1024, 32), 1024, rng.randrange(1088, 2049, 64)), (0.45, 0.3, 0.25))[0]
+        size = rng.choices(
+            (rng.randrange(448, 1024, 32), 1024, rng.randrange(1088, 2049, 64)), (0.45, 0.3, 0.25)
+        )[0]
         fine = rng.random() < 0.2
         sides = _sides(rng.randrange(1 << 30), size, fine)
         first = fit_grid(*sides, rng.choices((64, 100, 144, 196, 256), (0.1, 0.1, 0.45, 0.1, 0.25))[0])
@@ -88,7 +90,7 @@ def views_of(rng: random.Random, scene: Scene, geometry: Geometry) -> list[View]
 
 def patch_view(rng: random.Random, scene: Scene, grid: Grid, least: float) -> View:
     """A patch at a scale of ``least`` to 1: mostly around an object, preferring print, sometimes anywhere."""
-    width, height = grid.cols * TOKEN_SIDE, grid.rows * TOKEN_SIDE
+    width, height = float(grid.cols * TOKEN_SIDE), float(grid.rows * TOKEN_SIDE)
     least = min(1.0, max(least, width / scene.width, height / scene.height))
     scale = 1.0 if rng.random() < 0.4 else exp(rng.uniform(log(least), 0.0))
     width, height = width / scale, height / scale

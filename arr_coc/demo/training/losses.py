@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, smooth_l1_loss
 from transformers import Qwen3VLForConditionalGeneration
 
-from arr_coc.demo.training.batches import Batch, Labels
+from arr_coc.demo.training.batches import Batch, Labels, Turns
 from arr_coc.demo.training.network import DenseHeads
-from arr_coc.demo.training.packed import Seen, read, see
+from arr_coc.demo.training.packed import Read, Seen, read, see
+from arr_coc.demo.training.tokenizer import IMAGE
 
 DENSE_WEIGHT = 0.3
 MENTION_WEIGHT = 0.3
@@ -55,6 +56,17 @@ def compute(model: Qwen3VLForConditionalGeneration, heads: DenseHeads, batch: Ba
     return Losses(total, answer.item(), dense.item(), mention.item())
 
 
+def point_loss(out: Read, turns: Turns) -> Tensor:
+    """How far the pointing head looks beside what is asked for: -log of its share there, of the pictures' tokens."""
+    row, column = torch.from_numpy(turns.point_at).unbind(1)
+    on = torch.from_numpy(turns.point_on)  # [points, prefix]
+    scores = torch.bmm(out.query, out.key.transpose(1, 2))[row, column].float()  # [points, prefix]
+    image = torch.from_numpy(turns.opening) == IMAGE
+    scores = scores.masked_fill(~image, -torch.inf)
+    inside = scores.masked_fill(~on, -torch.inf)
+    return (scores.logsumexp(1) - inside.logsumexp(1)).mean()
+
+
 def dense_loss(
     model: Qwen3VLForConditionalGeneration, heads: DenseHeads, seen: Sequence[Seen], labels: Sequence[Labels]
 ) -> Tensor:
@@ -64,7 +76,7 @@ def dense_loss(
     place = torch.from_numpy(np.concatenate([one.place.reshape(-1, 3) for one in labels]))  # [N, 3]
     embedding = model.get_input_embeddings().weight
     logits = heads.class_logits(tokens, embedding)
-    total = sum((_class_loss(l, classes[:, i], i >= 2) for i, l in enumerate(logits)), torch.zeros(()))
+    total = sum((_class_loss(each, classes[:, i], i >= 2) for i, each in enumerate(logits)), torch.zeros(()))
     return total + _place_loss(heads.place(tokens).float(), place)
 
 

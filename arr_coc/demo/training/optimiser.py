@@ -43,7 +43,11 @@ class Schedule:
             return ratio * self.vision_rate * _decay(step, self.vision_steps, 0.5, 0.3)
         if part in ("tower", "table"):
             ratio *= self.joint_tower_ratio
-        return ratio * self.joint_rate * _decay(step - self.vision_steps, self.joint_steps, self.flat, self.floor)
+        return (
+            ratio
+            * self.joint_rate
+            * _decay(step - self.vision_steps, self.joint_steps, self.flat, self.floor)
+        )
 
 
 def _decay(step: int, total: int, flat: float, floor: float) -> float:

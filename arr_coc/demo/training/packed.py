@@ -9,9 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import linear, scaled_dot_product_attention
 from transformers import Qwen3VLForConditionalGeneration
 from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb, apply_rotary_pos_emb_vision
@@ -30,12 +31,21 @@ class Seen:
     deep: Tensor
 
 
+POINT_LAYER, POINT_HEAD = 2, 0
+"""The head that is taught to look at what a question asks for."""
+
+
 @dataclass(frozen=True)
 class Read:
-    """``last``: [batch, text, width], normed; ``early``: the same after the second layer, raw."""
+    """``last``: [batch, text, width], normed; ``early``: the same after the second layer, raw.
+
+    ``query`` [batch, text, head] and ``key`` [batch, prefix, head] are the pointing head's, scaled and rotated.
+    """
 
     last: Tensor
     early: Tensor
+    query: Tensor
+    key: Tensor
 
 
 @lru_cache(maxsize=512)
@@ -48,7 +58,7 @@ def _vision_geometry(grid: Grid, side: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def patch_rows(pixels: Tensor, patch: int) -> Tensor:
-    """uint8 [batch, height, width, 3] -> [batch, patches, 3 * patch * patch] in [-1, 1], merge-block order."""
+    """uint8 [batch, height, width, 3] -> [batch, patches, 3 patch patch] in [-1, 1], merge-block order."""
     batch, height, width, _ = pixels.shape
     block = MERGE * patch
     cells = pixels.view(batch, height // block, MERGE, patch, width // block, MERGE, patch, 3)
@@ -59,10 +69,14 @@ def patch_rows(pixels: Tensor, patch: int) -> Tensor:
 def see(model: Qwen3VLForConditionalGeneration, pixels: Tensor, grid: Grid) -> Seen:
     """The vision tower over a batch of views of one grid; ``pixels`` uint8 [batch, height, width, 3]."""
     visual = model.model.visual
-    kernel = visual.patch_embed.proj.weight.sum(dim=2).flatten(1)  # a still frame is seen twice: [width, 3 p p]
+    kernel = visual.patch_embed.proj.weight.sum(dim=2).flatten(
+        1
+    )  # a still frame is seen twice: [width, 3 p p]
     where, weights, positions = _vision_geometry(grid, visual.num_grid_per_side)
     table = (visual.pos_embed(where) * weights[:, :, None]).sum(1)  # [patches, width]
-    hidden = linear(patch_rows(pixels, visual.patch_size), kernel, visual.patch_embed.proj.bias).float() + table
+    hidden = (
+        linear(patch_rows(pixels, visual.patch_size), kernel, visual.patch_embed.proj.bias).float() + table
+    )
     rotary = visual.rotary_pos_emb(hidden, positions)
     deep: Tensor | None = None
     for index, block in enumerate(visual.blocks):
@@ -75,9 +89,10 @@ def see(model: Qwen3VLForConditionalGeneration, pixels: Tensor, grid: Grid) -> S
     return Seen(visual.merger(hidden).view(batch, grid.tokens, -1), deep.view(batch, grid.tokens, -1))
 
 
-def _vision_attention(attn: nn.Module, hidden: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+def _vision_attention(attn: Any, hidden: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
     batch, patches, width = hidden.shape
-    query, key, value = attn.qkv(hidden).view(batch, patches, 3, attn.num_heads, -1).unbind(2)  # [b, p, heads, d]
+    joined = attn.qkv(hidden).view(batch, patches, 3, attn.num_heads, -1)
+    query, key, value = joined.unbind(2)  # each [batch, patches, heads, width]
     query, key = apply_rotary_pos_emb_vision(query, key, *rotary)
     mixed = scaled_dot_product_attention(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2))
     out: Tensor = attn.proj(mixed.transpose(1, 2).reshape(batch, patches, width))
@@ -85,14 +100,18 @@ def _vision_attention(attn: nn.Module, hidden: Tensor, rotary: tuple[Tensor, Ten
 
 
 def picture_positions(grids: Sequence[Grid], opening: int = 2) -> tuple[Tensor, int]:
-    """M-RoPE positions [3, prefix] of ``opening`` text tokens and the marked pictures, and the next free one."""
+    """M-RoPE positions [3, prefix] of ``opening`` text tokens and the marked pictures; the next free one."""
     parts = [torch.arange(opening).expand(3, -1)]
     at = opening
     for grid in grids:
         rows = torch.arange(grid.rows).repeat_interleave(grid.cols)
         cols = torch.arange(grid.cols).repeat(grid.rows)
         end = at + 1 + max(grid.rows, grid.cols)
-        parts += [torch.full((3, 1), at), torch.stack([rows * 0, rows, cols]) + at + 1, torch.full((3, 1), end)]
+        parts += [
+            torch.full((3, 1), at),
+            torch.stack([rows * 0, rows, cols]) + at + 1,
+            torch.full((3, 1), end),
+        ]
         at = end + 1
     return torch.cat(parts, dim=1), at
 
@@ -107,7 +126,7 @@ def read(
     (place within the turn): [batch, text].
     """
     text = model.model.language_model
-    batch, length = ids.shape
+    batch, _length = ids.shape
     prefix = opening.shape[0]
     image = opening == model.config.image_token_id  # [prefix]
     start = text.embed_tokens(opening).expand(batch, -1, -1).clone()
@@ -117,18 +136,22 @@ def read(
     deep[:, :prefix][:, image] = torch.cat([s.deep for s in seen], dim=1).to(deep.dtype)
 
     before, free = picture_positions(grids)
-    positions = torch.cat([before[:, None].expand(3, batch, prefix), (offset + free).expand(3, -1, -1)], dim=2)
+    positions = torch.cat(
+        [before[:, None].expand(3, batch, prefix), (offset + free).expand(3, -1, -1)], dim=2
+    )
     rotary = text.rotary_emb(hidden, positions)
     mask = _turn_mask(turn, prefix)
-    early = hidden
+    early, query, key = hidden, hidden, hidden
     for index, layer in enumerate(text.layers):
-        last = index == len(text.layers) - 1
-        hidden = _text_layer(layer, hidden, rotary, mask, prefix, text_only=last)
+        parts = _project(layer, hidden, rotary)
+        if index == POINT_LAYER:
+            early = hidden[:, prefix:]
+            query = parts[0][:, POINT_HEAD, prefix:] * layer.self_attn.scaling
+            key = parts[1][:, POINT_HEAD, :prefix]
+        hidden = _attend(layer, hidden, parts, mask, prefix, text_only=index == len(text.layers) - 1)
         if index == 0:
             hidden = hidden + deep
-        if index == 1:
-            early = hidden
-    return Read(text.norm(hidden), early[:, prefix:])
+    return Read(text.norm(hidden), early, query, key)
 
 
 def _turn_mask(turn: Tensor, prefix: int) -> Tensor:
@@ -148,10 +171,8 @@ def _masked_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -
         return torch.matmul(scores.softmax(-1), value)
 
 
-def _text_layer(
-    layer: nn.Module, hidden: Tensor, rotary: tuple[Tensor, Tensor], mask: Tensor, prefix: int, text_only: bool
-) -> Tensor:
-    """One decoder layer; ``text_only`` drops the pictures' own outputs, which nobody reads after the last layer."""
+def _project(layer: Any, hidden: Tensor, rotary: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values, each [batch, heads, length, head]."""
     attn = layer.self_attn
     normed = layer.input_layernorm(hidden)
     heads = (*normed.shape[:2], -1, attn.head_dim)
@@ -160,7 +181,19 @@ def _text_layer(
     value = attn.v_proj(normed).view(heads).transpose(1, 2)
     query, key = apply_rotary_pos_emb(query, key, *rotary)
     key, value = (x.repeat_interleave(attn.num_key_value_groups, dim=1).to(value.dtype) for x in (key, value))
-    query = query.to(value.dtype)
+    return query.to(value.dtype), key, value
+
+
+def _attend(
+    layer: Any,
+    hidden: Tensor,
+    parts: tuple[Tensor, Tensor, Tensor],
+    mask: Tensor,
+    prefix: int,
+    text_only: bool,
+) -> Tensor:
+    """The rest of a decoder layer; ``text_only`` drops the pictures' outputs, which nobody reads after the last."""
+    query, key, value = parts
     mixed = _masked_attention(query[:, :, prefix:], key, value, mask)
     if text_only:
         hidden = hidden[:, prefix:]
@@ -169,6 +202,6 @@ def _text_layer(
             query[:, :, :prefix], key[:, :, :prefix], value[:, :, :prefix], is_causal=True
         )
         mixed = torch.cat([look, mixed], dim=2)
-    hidden = hidden + attn.o_proj(mixed.transpose(1, 2).flatten(2))
+    hidden = hidden + layer.self_attn.o_proj(mixed.transpose(1, 2).flatten(2))
     out: Tensor = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
     return out

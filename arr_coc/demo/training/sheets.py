@@ -7,8 +7,11 @@ import random
 from dataclasses import replace
 
 from arr_coc.demo import sampling
+from arr_coc.demo.drawing import shape_points
 from arr_coc.demo.lettering import cap_height, pixels_for
 from arr_coc.demo.scenes import COLORS, SHAPES, Scene, SceneObject
+from arr_coc.demo.words import COMMON_WORDS
+from arr_coc.types import Box
 
 LEAST_PRINT = 11.0
 RANDOM_LETTERS = 0.9
@@ -20,7 +23,10 @@ def sheet(rng: random.Random, width: int, height: int) -> Scene:
     cols, rows = max(1, width // cell), max(1, height // cell)
     wide, high = width / cols, height / rows
     items = [
-        _in_cell(rng, (c * wide, r * high), (wide, high)) for r in range(rows) for c in range(cols) if rng.random() < 0.9
+        _in_cell(rng, (c * wide, r * high), (wide, high))
+        for r in range(rows)
+        for c in range(cols)
+        if rng.random() < 0.9
     ]
     return Scene(
         width=width,
@@ -65,11 +71,11 @@ def _labelled(rng: random.Random, thing: SceneObject, room: float) -> SceneObjec
 def _letters(rng: random.Random) -> str:
     if rng.random() < RANDOM_LETTERS:
         return "".join(rng.choices(sampling.LETTERS, k=3))
-    return rng.choice(sampling.COMMON_WORDS)
+    return rng.choice(COMMON_WORDS)
 
 
 def _at(thing: SceneObject, x: float, y: float) -> SceneObject:
-    points = sampling.shape_points(thing.shape, (x, y), thing.across, thing.angle)
+    points = shape_points(thing.shape, (x, y), thing.across, thing.angle)
     xs, ys = [p[0] for p in points], [p[1] for p in points]
-    moved = replace(thing, center=(x, y), box=sampling.Box(min(xs), min(ys), max(xs), max(ys)))
+    moved = replace(thing, center=(x, y), box=Box(min(xs), min(ys), max(xs), max(ys)))
     return replace(moved, glyphs=sampling._glyphs(moved)) if moved.print else moved

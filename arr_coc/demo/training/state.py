@@ -26,7 +26,11 @@ class Run:
 
     def save(self, directory: Path, step: int) -> None:
         """``step`` is the next one to run."""
-        parts = {"model": self.model, "heads": self.heads, "optimiser": self.optimiser}
+        parts: dict[str, nn.Module | Optimiser] = {
+            "model": self.model,
+            "heads": self.heads,
+            "optimiser": self.optimiser,
+        }
         draft = directory / (FILE + ".draft")
         torch.save({"step": step, **{name: part.state_dict() for name, part in parts.items()}}, draft)
         os.replace(draft, directory / FILE)

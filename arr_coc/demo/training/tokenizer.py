@@ -52,7 +52,9 @@ def build_tokenizer(words: Iterable[str]) -> PreTrainedTokenizerFast:
     """A lower-casing WordPiece tokenizer with the chat template; ordinary ASCII is never unknown."""
     vocab = {piece: index for index, piece in enumerate(pieces(words))}
     core = Tokenizer(models.WordPiece(vocab=vocab, unk_token="<unk>", max_input_chars_per_word=100))
-    core.normalizer = normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()])
+    core.normalizer = normalizers.Sequence(
+        [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
+    )
     core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     core.decoder = decoders.WordPiece(prefix="##", cleanup=True)
     tokenizer = PreTrainedTokenizerFast(

@@ -12,6 +12,7 @@ from arr_coc.demo.scenes import Question, Scene, ask
 from arr_coc.demo.training.views import View, legibility
 from arr_coc.demo.wording import ABOUT, off_topic, paraphrase
 from arr_coc.demo.words import COMMON_WORDS
+from arr_coc.types import Box
 
 UNREADABLE_ANSWER = "unreadable"
 OFF_TOPIC = "off topic"
@@ -36,6 +37,8 @@ class Turn:
     mentions: tuple[tuple[int, int], ...]
     places: tuple[tuple[float, float], ...]
     weight: float
+    asked: Box | None
+    """Where in the scene the answer is to be seen, if that is one place."""
 
 
 def sample_turns(rng: random.Random, scene: Scene, views: Sequence[View], count: int) -> list[Turn]:
@@ -43,7 +46,7 @@ def sample_turns(rng: random.Random, scene: Scene, views: Sequence[View], count:
     turns: list[Turn] = []
     while len(turns) < count:
         if rng.random() < OFF_TOPIC_SHARE:
-            turns.append(Turn(off_topic(rng), ABOUT, OFF_TOPIC, (), (), 1.0))
+            turns.append(Turn(off_topic(rng), ABOUT, OFF_TOPIC, (), (), 1.0, None))
             continue
         kind = rng.choices(tuple(SHARES), tuple(SHARES.values()))[0]
         turn = _print_turn(rng, scene, views, kind) if kind in PRINT_KINDS else _plain_turn(rng, scene, kind)
@@ -78,4 +81,19 @@ def _turn(rng: random.Random, scene: Scene, question: Question, answer: str) -> 
     said = paraphrase(question, rng) if rng.random() < PARAPHRASED else question
     centers = [scene.objects[i].center for i in said.targets]
     places = tuple((x / scene.width, y / scene.height) for x, y in centers)
-    return Turn(said.text, answer, said.kind, said.mentions, places, WEIGHTS.get(said.kind, 1.0))
+    return Turn(
+        said.text, answer, said.kind, said.mentions, places, WEIGHTS.get(said.kind, 1.0), _asked(scene, said)
+    )
+
+
+def _asked(scene: Scene, question: Question) -> Box | None:
+    """The print where that is asked for, else the object, if the question is about one."""
+    if len(question.targets) != 1:
+        return None
+    item = scene.objects[question.targets[0]]
+    if question.kind not in PRINT_KINDS:
+        return item.box
+    boxes = [glyph.box for glyph in item.glyphs]
+    return Box(
+        min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes)
+    )

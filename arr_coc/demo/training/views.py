@@ -37,13 +37,14 @@ class View:
 
     def shows(self, box: Box) -> bool:
         return (
-            self.box.x0 <= box.x0 and self.box.y0 <= box.y0 and box.x1 <= self.box.x1 and box.y1 <= self.box.y1
+            self.box.x0 <= box.x0
+            and self.box.y0 <= box.y0
+            and box.x1 <= self.box.x1
+            and box.y1 <= self.box.y1
         )
 
     def touches(self, box: Box) -> bool:
-        return (
-            self.box.x0 < box.x1 and self.box.y0 < box.y1 and box.x0 < self.box.x1 and box.y0 < self.box.y1
-        )
+        return self.box.x0 < box.x1 and self.box.y0 < box.y1 and box.x0 < self.box.x1 and box.y0 < self.box.y1
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,24 @@ def legibility(item: SceneObject, views: Iterable[View]) -> bool | None:
     for view in views:
         if all(view.shows(glyph.box) for glyph in item.glyphs):
             heights.append(item.print_height * view.scale)
-        elif any(view.touches(glyph.box) for glyph in item.glyphs) and view.scale * item.print_height > UNREADABLE:
+        elif (
+            any(view.touches(glyph.box) for glyph in item.glyphs)
+            and view.scale * item.print_height > UNREADABLE
+        ):
             heights.append((READABLE + UNREADABLE) / 2)  # a part of it can be read: neither answer is right
     best = max(heights)
     if best >= READABLE:
         return True
     return False if best < UNREADABLE else None
+
+
+def tokens_on(view: View, box: Box) -> NDArray[np.bool_]:
+    """Which of the view's tokens show a part of ``box``: [tokens]."""
+    x0, x1 = ((x - view.box.x0) / view.box.width * view.grid.cols for x in (box.x0, box.x1))
+    y0, y1 = ((y - view.box.y0) / view.box.height * view.grid.rows for y in (box.y0, box.y1))
+    cols, rows = np.arange(view.grid.cols), np.arange(view.grid.rows)
+    across, down = (cols < x1) & (cols + 1 > x0), (rows < y1) & (rows + 1 > y0)
+    return (down[:, None] & across[None, :]).reshape(-1)
 
 
 def label(scene: Scene, view: View) -> Labels:
@@ -114,12 +127,13 @@ def _label_objects(items: list[SceneObject], view: View, classes: NDArray[np.int
             place[at] = x, y, 1.0
 
 
-def _overlap(low: Floats, high: Floats, cells: int) -> NDArray[np.float64]:
+def _overlap(low: NDArray[np.float64], high: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
     """Share of each of ``cells`` equal cells of [0, 1] that each interval covers: [intervals, cells]."""
     edges = np.arange(cells)
     left = np.maximum(low[:, None] * cells, edges)
     right = np.minimum(high[:, None] * cells, edges + 1)
-    return np.clip(right - left, 0.0, 1.0)
+    share: NDArray[np.float64] = np.clip(right - left, 0.0, 1.0)
+    return share
 
 
 def _label_glyphs(item: SceneObject, view: View, classes: NDArray[np.int64]) -> None:

@@ -39,7 +39,9 @@ def _prompts(adapter, rng: np.random.Generator, count: int) -> list[list[Prompt]
     return requests
 
 
-async def _serve(engine: Engine, adapter, stages: list[Prompt], sampling: Sampling, delay: float) -> list[int]:
+async def _serve(
+    engine: Engine, adapter, stages: list[Prompt], sampling: Sampling, delay: float
+) -> list[int]:
     await asyncio.sleep(delay)
     sequence = Sequence(
         id="x", prompt=stages[0], sampling=sampling, deadline=float("inf"), outcome=Outcome(),

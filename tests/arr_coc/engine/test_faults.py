@@ -87,9 +87,7 @@ def _expected() -> list[Any]:
 def _has_poison(adapter: Any, batch: Batch) -> torch.Tensor:
     """Rows [rows] bool whose prompt is the poison query's."""
     wanted = torch.from_numpy(adapter.prompt([Grid(2, 3)], "poison").token_ids)
-    rows = [
-        len(row) >= len(wanted) and bool((row[: len(wanted)] == wanted).all()) for row in batch.token_ids
-    ]
+    rows = [len(row) >= len(wanted) and bool((row[: len(wanted)] == wanted).all()) for row in batch.token_ids]
     return torch.tensor(rows)
 
 
@@ -190,7 +188,8 @@ def test_answers_of_one_and_two_tokens_leave_slots_as_they_should_be(tokens: int
     adapter = tiny.adapter("qwen3_vl")
     long = _run(adapter, lambda: [_sequence(adapter, q, tokens=9) for q in QUERIES])
     mixed = _run(
-        adapter, lambda: [_sequence(adapter, q, tokens=9 if i == 3 else tokens) for i, q in enumerate(QUERIES)]
+        adapter,
+        lambda: [_sequence(adapter, q, tokens=9 if i == 3 else tokens) for i, q in enumerate(QUERIES)],
     )
     assert mixed[3] == long[3]
     assert [len(m) for m in mixed[:3]] == [tokens] * 3

@@ -85,7 +85,9 @@ def test_a_busy_stream_of_arrivals_is_waited_for() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 200), st.booleans()), min_size=1, max_size=40), st.integers(1, 8))
-def test_every_job_is_planned_once_within_slots_budget_and_kind(jobs: list[tuple[int, bool]], slots: int) -> None:
+def test_every_job_is_planned_once_within_slots_budget_and_kind(
+    jobs: list[tuple[int, bool]], slots: int
+) -> None:
     scheduler = _scheduler()
     queued = [Job(*job) for job in jobs]
     for job in queued:

@@ -1,0 +1,110 @@
+"""The real thing over HTTP: Ray, HAProxy, both stages and the bundled model in processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+import pytest
+
+from arr_coc.demo.scenes import questions, render, sample_scene
+from tests.system.server import ROOT, START_S, free_port, write_config
+
+pytestmark = pytest.mark.server
+SEEDS = range(900_100, 900_104)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    directory, port = tmp_path_factory.mktemp("server"), free_port()
+    config = write_config(directory, {"model": {"source": "demo", "device": "cpu"}}, port)
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "serve_app", str(config)],
+            cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "PORT": str(port)}, start_new_session=True,
+        )  # fmt: skip
+    try:
+        _wait_until_ready(f"http://127.0.0.1:{port}", process, directory / "log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    ends = time.monotonic() + START_S
+    while time.monotonic() < ends:
+        assert process.poll() is None, log.read_text()
+        try:
+            if httpx.get(f"{url}/health", timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    raise AssertionError(log.read_text())
+
+
+def _asks() -> list[tuple[bytes, str]]:
+    asks = []
+    for seed in SEEDS:
+        scene = sample_scene(seed, size=1024 if seed % 2 else 256)
+        file = BytesIO()
+        render(scene).save(file, format="PNG")
+        asks += [(file.getvalue(), question.text) for question in questions(scene, seed)[:4]]
+    return asks
+
+
+def _ask(url: str, image: bytes, query: str) -> dict[str, object]:
+    form = {"query": query, "max_tokens": "24"}
+    response = httpx.post(f"{url}/vqa", data=form, files={"image": image}, timeout=60)
+    assert response.status_code == 200, response.text
+    body: dict[str, object] = response.json()
+    return body
+
+
+def test_an_answer_does_not_depend_on_who_else_asks(url: str) -> None:
+    asks = _asks()
+    alone = [_ask(url, *ask) for ask in asks]
+    with ThreadPoolExecutor(len(asks)) as pool:
+        together = list(pool.map(lambda ask: _ask(url, *ask), asks))
+    assert [a["answer"] for a in together] == [a["answer"] for a in alone]
+    assert [a["patches"] for a in together] == [a["patches"] for a in alone]
+    assert {a["route"] for a in alone} == {"direct", "zoom"}
+
+
+def test_a_stream_says_what_the_answer_says(url: str) -> None:
+    image, query = _asks()[0]
+    answer = _ask(url, image, query)["answer"]
+    form = {"query": query, "max_tokens": "24"}
+    with httpx.stream("POST", f"{url}/stream_generate", data=form, files={"image": image}, timeout=60) as got:
+        events = [line.removeprefix("data: ") for line in got.iter_lines() if line.startswith("data: ")]
+    assert events[-1] == "[DONE]"
+    pieces = [httpx.Response(200, text=event).json().get("text", "") for event in events[:-2]]
+    assert "".join(pieces) == answer
+
+
+def test_what_cannot_be_decoded_is_the_clients_fault(url: str) -> None:
+    response = httpx.post(f"{url}/vqa", data={"query": "what?"}, files={"image": b"\x89PNG no"}, timeout=60)
+    assert response.status_code in (400, 415)
+    assert response.json()["error"]["code"]
+
+
+def test_one_scrape_tells_of_every_stage(url: str) -> None:
+    text = httpx.get(f"{url}/metrics", timeout=10).text
+    for name in (
+        "arr_coc_requests_total",
+        "arr_coc_batch_rows",
+        "arr_coc_time_to_first_token_seconds",
+        "arr_coc_slots",
+    ):
+        assert name in text
