@@ -57,8 +57,13 @@ def model(family: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> Any
     """A random model whose greedy answers tie almost everywhere: the hardest case for equality."""
     torch.manual_seed(seed)
     vocab = len(tokenizer())
-    ids = {"image_token_id": 5, "video_token_id": 6, "vision_start_token_id": 3, "vision_end_token_id": 4}
-    text = {
+    ids: dict[str, Any] = {
+        "image_token_id": 5,
+        "video_token_id": 6,
+        "vision_start_token_id": 3,
+        "vision_end_token_id": 4,
+    }
+    text: dict[str, Any] = {
         "vocab_size": vocab, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3,
         "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 4096,
         "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,

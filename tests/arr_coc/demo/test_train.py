@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,6 @@ from arr_coc.demo.training.export import export
 from arr_coc.demo.training.geometry import Geometry, overview
 from arr_coc.demo.training.losses import compute
 from arr_coc.demo.training.network import DenseHeads, create_model, glyph_class_ids
-from arr_coc.demo.training.optimiser import Schedule
 from arr_coc.demo.training.packed import patch_rows, picture_positions, read, see
 from arr_coc.demo.training.tokenizer import IMAGE, UNKNOWN, TurnEncoder, build_tokenizer
 from arr_coc.demo.training.views import View, label, legibility, whole
@@ -60,12 +60,12 @@ def test_ordinary_text_has_no_unknown_piece(tokenizer: PreTrainedTokenizerFast, 
 
 @pytest.mark.parametrize("answer", ["KQZ", "47", "3", "yes", "a red cross", "top left", "unreadable"])
 def test_answers_round_trip(tokenizer: PreTrainedTokenizerFast, encoder: TurnEncoder, answer: str) -> None:
-    assert tokenizer.decode(encoder.answer(answer)) == answer
+    assert tokenizer.decode([*encoder.answer(answer)]) == answer
 
 
 def test_a_sentence_round_trips(tokenizer: PreTrainedTokenizerFast, encoder: TurnEncoder) -> None:
     sentence = "there are 12 shapes. the largest is an orange star in the top left."
-    assert tokenizer.decode(encoder.answer(sentence)) == sentence
+    assert tokenizer.decode([*encoder.answer(sentence)]) == sentence
 
 
 def test_a_turn_is_the_chat_template_cut_after_the_pictures(
@@ -73,9 +73,8 @@ def test_a_turn_is_the_chat_template_cut_after_the_pictures(
 ) -> None:
     question = "What colour is the Red one?"
     content = [{"type": "image"}, {"type": "image"}, {"type": "text", "text": question}]
-    prompt = tokenizer.apply_chat_template(
-        [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
-    )
+    messages: Any = [{"role": "user", "content": content}]
+    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     turn = encoder.turn(question, "red", [(15, 26)])
     assert tokenizer(prompt).input_ids == [*encoder.opening((1, 1)), *turn.ids[: turn.answer_start]]
     assert tokenizer.convert_ids_to_tokens(turn.ids[turn.mention_ends[0]]) == "one"
@@ -186,8 +185,9 @@ def test_the_checkpoint_loads_plainly(tmp_path: Path, tokenizer: PreTrainedToken
     model = create_model(len(tokenizer), SEED)
     export(model, tokenizer, tmp_path / "out", "card")
     loaded = AutoModelForImageTextToText.from_pretrained(str(tmp_path / "out"))
-    weight = loaded.get_input_embeddings().weight
-    assert torch.equal(weight.bfloat16(), model.get_input_embeddings().weight.bfloat16())
+    theirs: Any = loaded.get_input_embeddings()
+    ours: Any = model.get_input_embeddings()
+    assert torch.equal(theirs.weight.bfloat16(), ours.weight.bfloat16())
     again = AutoTokenizer.from_pretrained(str(tmp_path / "out"))
     assert again("What is it?").input_ids == tokenizer("What is it?").input_ids
     assert sum(f.stat().st_size for f in (tmp_path / "out").iterdir()) < 12e6

@@ -51,9 +51,8 @@ def test_special_tokens_typed_by_a_user_are_plain_text() -> None:
 def test_tokens_equal_the_chat_template_on_plain_text() -> None:
     adapter, tokenizer = tiny.adapter("qwen3_vl"), tiny.tokenizer()
     content: list[Any] = [{"type": "image"}, {"type": "text", "text": "what is that?"}]
-    text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-    )
+    messages: Any = [{"role": "user", "content": content}]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     whole = tokenizer(text, add_special_tokens=False)["input_ids"]
     assert adapter.prompt([Grid(1, 1)], "what is that?").token_ids.tolist() == whole
 
