@@ -91,6 +91,7 @@ class TokenAllocator:
         options = _options(found, frame)
         values, place = _values(options, worth, frame, self._crop_price)
         groups = [_frontier(options.cost, values, place == p) for p in range(place.max() + 1)]
+        budget = min(budget, self._max_patches * MAX_PATCH_TOKENS)
         chosen = knapsack([[(o.cost, o.value) for o in group] for group in groups], budget, self._max_patches)
         looks = [options.look(groups[p][o].index, groups[p][o].value * VALUE_UNIT) for p, o in chosen]
         return sorted(looks, key=lambda look: -look.value)
@@ -176,7 +177,7 @@ def _values(
         max(frame.detail / frame.overview_scale, LEAST_ZOOM)
     )
     restored = np.where(options.possible & (options.zoom >= LEAST_ZOOM), np.minimum(restored, 1), 0)
-    alone = mass(integral(worth)[None], cells) * restored
+    alone = mass(integral(worth), cells) * restored
     place, leaders = _places(options.boxes[:, 0], alone[:, 0])
     owned = integral(_owned(worth, cells[leaders, 0]))
     values = mass(owned, cells, np.maximum(place, 0)[:, None]) * restored - crop_price
@@ -205,15 +206,16 @@ def _overlaps(boxes: Boxes) -> NDArray[np.float64]:
 
 
 def _owned(worth: Map, leaders: Boxes) -> Map:
-    """Each place's map of worth ``[places, rows, cols]``: all but the cells that other leaders hold."""
+    """Each place's own share of the map ``[places, rows, cols]``: every cell belongs to just one.
+
+    To the best place whose leader holds its middle, else to the one whose leader is nearest.
+    """
     rows, cols = worth.shape
     y, x = np.arange(rows)[:, None] + 0.5, np.arange(cols) + 0.5
     y0, x0, y1, x1 = leaders.T[:, :, None, None]
-    holds = (y >= y0) & (y < y1) & (x >= x0) & (x < x1)  # [places, rows, cols]
-    owner = np.where(holds.any(axis=0), holds.argmax(axis=0), -1)
-    free = (owner == -1) | (owner == np.arange(len(leaders))[:, None, None])
-    owned: Map = worth * free
-    return owned
+    away = np.hypot(np.maximum(np.maximum(y0 - y, y - y1), 0), np.maximum(np.maximum(x0 - x, x - x1), 0))
+    owner = away.round(6).argmin(axis=0)  # [rows, cols]; inside is no distance at all
+    return np.asarray(worth * (owner == np.arange(len(leaders))[:, None, None]))
 
 
 def _frontier(cost: NDArray[np.int64], value: NDArray[np.int64], here: NDArray[np.bool_]) -> list[_Option]:

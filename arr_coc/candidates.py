@@ -40,27 +40,25 @@ def integral(score: Map) -> Map:
 def mass(total: Map, boxes: Boxes, layer: NDArray[np.intp] | int = 0) -> NDArray[np.float64]:
     """Sum of the scores inside each box, cells cut by an edge counting by their share.
 
-    ``total`` is an ``integral`` ``[layers, rows + 1, cols + 1]``; ``layer`` says which a box is for.
+    ``total`` is an ``integral`` of one map or, where ``layer`` says which a box is for, of several.
     """
     y0, x0, y1, x1 = np.moveaxis(boxes, -1, 0)
-    return (
-        _at(total, layer, y1, x1)
-        - _at(total, layer, y0, x1)
-        - _at(total, layer, y1, x0)
-        + _at(total, layer, y0, x0)
-    )
+    sums = _at(total, layer, np.stack([y1, y0, y1, y0]), np.stack([x1, x1, x0, x0]))
+    return np.asarray(sums[0] - sums[1] - sums[2] + sums[3])
 
 
 def _at(
     total: Map, layer: NDArray[np.intp] | int, y: NDArray[np.float64], x: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    row = np.clip(y.astype(np.intp), 0, total.shape[-2] - 2)
-    col = np.clip(x.astype(np.intp), 0, total.shape[-1] - 2)
+    """``total`` between its points, which is exact while scores are flat within a cell."""
+    rows, cols = total.shape[-2:]
+    row = np.minimum(y.astype(np.intp), rows - 2)
+    col = np.minimum(x.astype(np.intp), cols - 2)
     down, right = y - row, x - col
-    top = total[layer, row, col] * (1 - right) + total[layer, row, col + 1] * right
-    bottom = total[layer, row + 1, col] * (1 - right) + total[layer, row + 1, col + 1] * right
-    between: NDArray[np.float64] = top * (1 - down) + bottom * down
-    return between
+    flat, corner = total.ravel(), (layer * rows + row) * cols + col
+    top = flat.take(corner) * (1 - right) + flat.take(corner + 1) * right
+    bottom = flat.take(corner + cols) * (1 - right) + flat.take(corner + cols + 1) * right
+    return np.asarray(top * (1 - down) + bottom * down)
 
 
 def _regions(score: Map) -> Boxes:
@@ -114,10 +112,9 @@ def _windows(score: Map, size: tuple[float, float]) -> Boxes:
     x0 = np.linspace(0, cols - width, int((cols - width) / STEP) + 1)
     y, x = np.meshgrid(y0, x0, indexing="ij")
     boxes = np.stack([y, x, y + height, x + width], axis=-1)
-    held = mass(integral(score)[None], boxes).round(9)
-    peaks = boxes[(held > 0) & (held >= _neighbours(held))]
-    first = np.argsort(-held[(held > 0) & (held >= _neighbours(held))], kind="stable")
-    return _recentred(score, peaks[first])
+    held = mass(integral(score), boxes).round(9)
+    peak = (held > 0) & (held >= _neighbours(held))
+    return _recentred(score, boxes[peak][np.argsort(-held[peak], kind="stable")])
 
 
 def _neighbours(held: Map) -> Map:

@@ -83,7 +83,7 @@ def native_grid(width: int, height: int, side: int) -> Grid:
 
 def fit_grid(width: int, height: int, tokens: int) -> Grid:
     """The largest grid of at most ``tokens`` cells that keeps the aspect of ``width x height``."""
-    rows = math.sqrt(tokens * height / width)
+    rows = min(tokens, math.sqrt(tokens * height / width))
     candidates = (
         Grid(r, c)
         for r in {max(1, math.floor(rows)), math.ceil(rows)}

@@ -1,12 +1,13 @@
 """Train the bundled demo model from nothing: ``python -m arr_coc.demo.train --out DIR``.
 
-Two stages in one resumable run on two CPU cores: the vision tower alone with dense labels, then
-everything with questions. Started again with the same DIR it goes on where it stood, also with
+Three stages in one resumable run on two CPU cores: the vision tower alone with dense labels, the text
+part alone reading small pictures, then everything on all that the server sends. Started again with the same DIR it goes on where it stood, also with
 other step counts. Owns the loop, its log and its saves; what is learned from what lives in
 ``arr_coc.demo.training``.
 """
 
 import argparse
+import os
 import signal
 import time
 from collections import defaultdict
@@ -14,8 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from transformers import Qwen3VLForConditionalGeneration
 
 from arr_coc.demo.scenes import COLORS, SHAPES
+from arr_coc.demo.training.batches import Batch
 from arr_coc.demo.training.card import card
 from arr_coc.demo.training.export import export
 from arr_coc.demo.training.held_out import accuracy, summary
@@ -31,7 +34,7 @@ SEED = 20
 SAVE_SECONDS = 180
 SNAPSHOT_SECONDS = 900
 LOG_STEPS = 25
-EVALUATE_STEPS = 400
+EVALUATE_STEPS = 200
 HELD_OUT_BATCHES = 12
 
 
@@ -57,8 +60,11 @@ class Log:
         return f"{time.strftime('%H:%M:%S')}  step {step}  {means}  {took:.3f} s/step"
 
 
-def train(out: Path, schedule: Schedule, threads: int) -> None:
-    """Run (or go on with) the training in ``out``; ends with ``out / "checkpoint"``."""
+def train(out: Path, schedule: Schedule, threads: int, stop_at: int | None = None) -> None:
+    """Run (or go on with) the training in ``out``; ends with ``out / "checkpoint"``.
+
+    SIGTERM, or step ``stop_at``, saves and ends the process's part of the run.
+    """
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = build_tokenizer([*COLORS, *SHAPES, *sorted(vocabulary())])
@@ -77,42 +83,49 @@ def train(out: Path, schedule: Schedule, threads: int) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
     log, saved, snapped = Log(), time.monotonic(), time.monotonic()
     for step, batch in enumerate(batches(StepBatches(schedule, encoder, SEED), first), first):
+        stage = schedule.stage(step)
         with torch.autocast("cpu", torch.bfloat16):
-            losses = compute(model, heads, batch)
+            losses = compute(model, heads, batch, still_tower=stage == "reading")
         losses.total.backward()
         norm = optimiser.step(step)
-        log.add(answer=losses.answer, dense=losses.dense, mention=losses.mention, norm=norm)
+        log.add(
+            answer=losses.answer, dense=losses.dense, mention=losses.mention, point=losses.point, norm=norm
+        )
         done = step + 1
         if done % LOG_STEPS == 0:
             print(log.line(done), flush=True)
-        if done % EVALUATE_STEPS == 0 and not schedule.vision_only(step):
-            with torch.autocast("cpu", torch.bfloat16):
-                print(
-                    f"{time.strftime('%H:%M:%S')}  held out: {summary(accuracy(model, held_out))}", flush=True
-                )
-        if stop or time.monotonic() - saved > SAVE_SECONDS:
+        if done % EVALUATE_STEPS == 0 and stage != "vision":
+            print(f"{time.strftime('%H:%M:%S')}  held out: {summary(_judge(model, held_out))}", flush=True)
+        ending = bool(stop) or done == stop_at
+        if ending or time.monotonic() - saved > SAVE_SECONDS:
             run.save(out, done)
             saved = time.monotonic()
-        if stop:
+        if ending:
             print(f"stopped before step {done}; the same command goes on from there", flush=True)
             return
-        if time.monotonic() - snapped > SNAPSHOT_SECONDS and not schedule.vision_only(step):
-            export(model, tokenizer, out / "snapshot", card(model, {}))
+        if time.monotonic() - snapped > SNAPSHOT_SECONDS and stage == "joint":
+            export(model, tokenizer, out / "snapshot", card(model, _judge(model, held_out)))
             snapped = time.monotonic()
     run.save(out, schedule.total)
-    export(model, tokenizer, out / "checkpoint", card(model, accuracy(model, held_out)))
+    export(model, tokenizer, out / "checkpoint", card(model, _judge(model, held_out)))
+
+
+def _judge(model: Qwen3VLForConditionalGeneration, held_out: list[Batch]) -> dict[str, tuple[int, int]]:
+    with torch.autocast("cpu", torch.bfloat16):
+        return accuracy(model, held_out)
 
 
 def _main() -> None:
     parser = argparse.ArgumentParser(prog="python -m arr_coc.demo.train", description=__doc__)
-    parser.add_argument(
-        "--out", type=Path, required=True, help="directory of the run; resumed if it holds one"
-    )
-    parser.add_argument("--vision-steps", type=int, default=1300, help="steps of the vision tower alone")
-    parser.add_argument("--steps", type=int, default=5000, help="steps of everything together")
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="the run's directory (resumed)")
+    parser.add_argument("--vision-steps", type=int, default=2000, help="steps of the vision tower alone")
+    parser.add_argument("--reading-steps", type=int, default=1200, help="steps of the text part alone")
+    parser.add_argument("--steps", type=int, default=2200, help="steps of everything together")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
-    train(given.out, Schedule(given.vision_steps, given.steps), given.threads)
+    # All shapes' kernels stay compiled; must be set before the first matrix product.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
+    train(given.out, Schedule(given.vision_steps, given.reading_steps, given.steps), given.threads)
 
 
 if __name__ == "__main__":

@@ -131,4 +131,4 @@ def generate(
         suppress_tokens=suppressed,
         **({"eos_token_id": -1} if ignore_eos else {}),
     )
-    return output[0, len(prompt) :].tolist()  # type: ignore[no-any-return]
+    return output[0, len(prompt) :].tolist()

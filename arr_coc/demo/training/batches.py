@@ -5,14 +5,14 @@ run sees what an unbroken one would have seen. Knows nothing of the model.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arr_coc.demo.scenes import FIRST_HELD_OUT_SEED, Scene, render
-from arr_coc.demo.training.geometry import Geometry, native, overview, patch_view, scene_for, views_of
+from arr_coc.demo.training.geometry import CATALOGUE, Geometry, patch_view, scene_for, views_of
 from arr_coc.demo.training.network import TOKEN_SIDE
 from arr_coc.demo.training.sheets import sheet
 from arr_coc.demo.training.tokenizer import IM_END, IMAGE, PAD, TurnEncoder, TurnIds
@@ -23,9 +23,13 @@ from arr_coc.types import Floats, Grid, Pixels
 
 TRAINED_SEEDS = range(FIRST_HELD_OUT_SEED)
 HELD_OUT_SEEDS = range(FIRST_HELD_OUT_SEED, 2 * FIRST_HELD_OUT_SEED)
-JOINT_TOKENS = 1600
+JOINT_TOKENS = 2000
 VISION_TOKENS = 4096
-TURNS = 8
+ROUTES = {"native": 0.5, "zoom": 0.36, "overview": 0.14}
+TEXT_PIECES = 320
+"""Pieces of turns a sample. All batches of a geometry have one shape: the CPU's matrix kernels are compiled
+for a shape when it first comes, which costs as much as the step itself."""
+
 VISION_GRIDS = (Grid(8, 8), Grid(6, 11), Grid(11, 6), Grid(7, 9), Grid(9, 7), Grid(12, 12))
 
 Ids = NDArray[np.int64]
@@ -93,11 +97,15 @@ def _scene_views(rng: random.Random, grid: Grid) -> tuple[Scene, list[View]]:
         size = min(1024, size + 64)
 
 
+def reading_batch(rng: random.Random, encoder: TurnEncoder) -> Batch:
+    """Small pictures with questions."""
+    return batch_of(rng, encoder, rng.choice(CATALOGUE["small"]), TRAINED_SEEDS)
+
+
 def joint_batch(rng: random.Random, encoder: TurnEncoder, seeds: range = TRAINED_SEEDS) -> Batch:
     """Pictures with questions, as the server would show them."""
-    route = rng.choices(("native", "zoom", "overview"), (0.5, 0.36, 0.14))[0]
-    patches = rng.choices((1, 2, 3, 4), (0.5, 0.25, 0.13, 0.12))[0] if route == "zoom" else 0
-    return batch_of(rng, encoder, native(rng) if route == "native" else overview(rng, patches), seeds)
+    route = rng.choices(tuple(ROUTES), tuple(ROUTES.values()))[0]
+    return batch_of(rng, encoder, rng.choice(CATALOGUE[route]), seeds)
 
 
 def batch_of(
@@ -105,7 +113,7 @@ def batch_of(
 ) -> Batch:
     """As many samples of one geometry as the token budget allows, at least two."""
     shown: list[list[tuple[Pixels, Labels]]] = [[] for _ in geometry.grids]
-    asked: list[list[Turn]] = []
+    asked: list[list[tuple[Turn, TurnIds]]] = []
     looked: list[list[View]] = []
     for _ in range(samples or min(24, max(2, round(JOINT_TOKENS / geometry.tokens)))):
         scene = scene_for(rng, geometry, seeds)
@@ -114,9 +122,9 @@ def batch_of(
         for place, view in zip(shown, views, strict=True):
             place.append((cut(picture, view.grid, TOKEN_SIDE, view.box), label(scene, view)))
         looked.append(views)
-        asked.append(sample_turns(rng, scene, views, TURNS))
+        asked.append(fill(sample_turns(rng, scene, views), encoder))
     opening = encoder.opening(grid.tokens for grid in geometry.grids)
-    return Batch(geometry.grids, *_stacked(shown), pack(opening, asked, looked, encoder))
+    return Batch(geometry.grids, *_stacked(shown), pack(opening, asked, looked))
 
 
 def _stacked(
@@ -130,23 +138,33 @@ def _stacked(
     return pixels, labels
 
 
+def fill(turns: Iterator[Turn], encoder: TurnEncoder) -> list[tuple[Turn, TurnIds]]:
+    """Turns up to the first that does not fit into TEXT_PIECES any more."""
+    left, filled = TEXT_PIECES, []
+    for turn in turns:
+        piece = encoder.turn(turn.question, turn.answer, turn.mentions)
+        left -= len(piece.ids)
+        if left < 0:
+            break
+        filled.append((turn, piece))
+    return filled
+
+
 def pack(
     opening: Sequence[int],
-    asked: Sequence[Sequence[Turn]],
+    asked: Sequence[Sequence[tuple[Turn, TurnIds]]],
     looked: Sequence[Sequence[View]],
-    encoder: TurnEncoder,
 ) -> Turns:
     """Lay each sample's turns end to end."""
-    encoded = [[encoder.turn(t.question, t.answer, t.mentions) for t in turns] for turns in asked]
-    shape = (len(asked), max(sum(len(t.ids) for t in turns) for turns in encoded))
-    ids, turn, offset = (np.full(shape, fill, np.int64) for fill in (PAD, -1, 0))
+    shape = (len(asked), TEXT_PIECES)
+    ids, turn, offset = (np.full(shape, value, np.int64) for value in (PAD, -1, 0))
     targets, weights = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
     mention_at: list[tuple[int, int]] = []
     point_at: list[tuple[int, int]] = []
     point_on: list[NDArray[np.bool_]] = []
-    for row, (turns, ids_of) in enumerate(zip(asked, encoded, strict=True)):
+    for row, turns in enumerate(asked):
         at = 0
-        for index, (one, piece) in enumerate(zip(turns, ids_of, strict=True)):
+        for index, (one, piece) in enumerate(turns):
             span = slice(at, at + len(piece.ids))
             ids[row, span], turn[row, span], offset[row, span] = piece.ids, index, range(len(piece.ids))
             targets[row, span] = (*piece.ids[1:], IM_END)
@@ -162,14 +180,14 @@ def pack(
                 point_at += [(row, column) for column in points]
                 point_on += [on] * len(points)
             at = span.stop
-    places = [xy for turns in asked for one in turns for xy in one.places]
+    places = [xy for turns in asked for one, _ in turns for xy in one.places]
     return Turns(
         opening=np.array(opening, np.int64), ids=ids, turn=turn, offset=offset, targets=targets, weights=weights,
         mention_at=np.array(mention_at, np.int64).reshape(-1, 2),
         mention_xy=np.array(places, np.float32).reshape(-1, 2),
         point_at=np.array(point_at, np.int64).reshape(-1, 2),
         point_on=np.array(point_on, np.bool_).reshape(-1, len(opening)),
-        kinds=tuple(tuple(one.kind for one in turns) for turns in asked),
+        kinds=tuple(tuple(one.kind for one, _ in turns) for turns in asked),
     )  # fmt: skip
 
 

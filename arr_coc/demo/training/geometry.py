@@ -4,7 +4,9 @@ Owns the distribution of sizes, grids, scales and places. Knows nothing of quest
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from math import exp, log, sqrt
 
 from arr_coc.demo import sampling
@@ -15,6 +17,7 @@ from arr_coc.foveation import MAX_PATCH_TOKENS, MIN_PATCH_TOKENS, fit_grid, nati
 from arr_coc.types import Box, Grid
 
 ASPECTS = (1.0, 4 / 3, 3 / 4, 2.0, 1 / 2)
+SMALL_TOKENS = 150
 LEAST_ZOOM = 1.25
 """A patch shows its box at least this much larger than the overview does."""
 
@@ -111,3 +114,24 @@ def _around(rng: random.Random, low: float, high: float, length: float, limit: f
 
 def _sides(seed: int, size: int, fine: bool) -> tuple[int, int]:
     return sampling._sides(random.Random(f"scene {seed} {size} {fine}"), size)
+
+
+def _catalogue() -> dict[str, list[Geometry]]:
+    """Fixed choices a route: enough for the model to meet all kinds, few enough for shapes to come again."""
+    rng = random.Random("geometries")
+    zooms = [overview(rng, patches) for patches in (1, 1, 1, 1, 2, 2, 3, 4) * 4]
+    return {
+        "native": [native(rng) for _ in range(30)],
+        "zoom": zooms,
+        "overview": [overview(rng, 0) for _ in range(12)],
+        "small": [*_small(rng, native, 9), *_small(rng, lambda rng: overview(rng, 0), 5)],
+    }
+
+
+def _small(rng: random.Random, draw: Callable[[random.Random], Geometry], count: int) -> list[Geometry]:
+    """Geometries of at most SMALL_TOKENS, to learn on: many pictures, hence many questions, a step."""
+    drawn = (draw(rng) for _ in range(1000))
+    return list(islice((geometry for geometry in drawn if geometry.tokens <= SMALL_TOKENS), count))
+
+
+CATALOGUE = _catalogue()

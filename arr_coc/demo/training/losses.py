@@ -18,7 +18,8 @@ from arr_coc.demo.training.packed import Read, Seen, read, see
 from arr_coc.demo.training.tokenizer import IMAGE
 
 DENSE_WEIGHT = 0.3
-MENTION_WEIGHT = 0.3
+MENTION_WEIGHT = 1.2
+POINT_WEIGHT = 0.2
 NONE_WEIGHT = 0.2
 """Most tokens show no glyph; "none" counts less there, or the heads say nothing else for long."""
 
@@ -31,29 +32,33 @@ class Losses:
     answer: float
     dense: float
     mention: float
+    point: float
 
 
-def compute(model: Qwen3VLForConditionalGeneration, heads: DenseHeads, batch: Batch) -> Losses:
-    """All loss terms of a batch; one without turns asks for dense sight alone."""
-    seen = [see(model, torch.from_numpy(p), g) for p, g in zip(batch.pixels, batch.grids, strict=True)]
-    dense = dense_loss(model, heads, seen, batch.labels)
+def compute(
+    model: Qwen3VLForConditionalGeneration, heads: DenseHeads, batch: Batch, still_tower: bool = False
+) -> Losses:
+    """All loss terms of a batch; one without turns asks for dense sight alone, a still tower for no sight."""
+    with torch.set_grad_enabled(not still_tower):
+        seen = [see(model, torch.from_numpy(p), g) for p, g in zip(batch.pixels, batch.grids, strict=True)]
+    dense = torch.zeros(()) if still_tower else dense_loss(model, heads, seen, batch.labels)
     if batch.turns is None:
-        return Losses(dense, 0.0, dense.item(), 0.0)
+        return Losses(dense, 0.0, dense.item(), 0.0, 0.0)
     turns = batch.turns
     out = read(
         model, torch.from_numpy(turns.opening), batch.grids, seen,
         torch.from_numpy(turns.ids), torch.from_numpy(turns.turn), torch.from_numpy(turns.offset),
     )  # fmt: skip
-    weights = torch.from_numpy(turns.weights)
-    asked = weights > 0  # [batch, text]
-    logits = model.lm_head(out.last[asked]).float()
-    each = cross_entropy(logits, torch.from_numpy(turns.targets)[asked], reduction="none")
-    answer = (each * weights[asked]).sum() / weights.sum()
+    weights = torch.from_numpy(turns.weights)  # [batch, text]
+    logits = model.lm_head(out.last).float().flatten(0, 1)
+    each = cross_entropy(logits, torch.from_numpy(turns.targets).flatten(), reduction="none")
+    answer = (each * weights.flatten()).sum() / weights.sum()
     row, column = torch.from_numpy(turns.mention_at).unbind(1)
-    where = heads.mention(out.early[row, column]).float()
+    where = heads.mention(out.early)[row, column].float()
     mention = smooth_l1_loss(where, torch.from_numpy(turns.mention_xy), beta=0.1)
-    total = answer + DENSE_WEIGHT * dense + MENTION_WEIGHT * 4 * mention
-    return Losses(total, answer.item(), dense.item(), mention.item())
+    point = point_loss(out, turns)
+    total = answer + DENSE_WEIGHT * dense + MENTION_WEIGHT * mention + POINT_WEIGHT * point
+    return Losses(total, answer.item(), dense.item(), mention.item(), point.item())
 
 
 def point_loss(out: Read, turns: Turns) -> Tensor:

@@ -1,6 +1,6 @@
 """Which parameter is moved by which rule, and how fast at which step.
 
-Owns the two optimisers (Muon for matrices, AdamW for the rest) and the two-stage schedule.
+Owns the two optimisers (Muon for matrices, AdamW for the rest) and the schedule of the stages.
 Knows nothing of data and losses.
 """
 
@@ -17,37 +17,45 @@ TABLE_RATIO = 5.0
 WARM_UP = 60
 
 
+Stage = Literal["vision", "reading", "joint"]
+
+
 @dataclass(frozen=True)
 class Schedule:
-    """Step counts of the two stages; a step's rate depends on its place in its stage alone."""
+    """Step counts of the three stages; a step's rate depends on its place in its stage alone.
+
+    The vision tower alone; then the text part alone, reading small pictures off the still tower; then both.
+    """
 
     vision_steps: int
+    reading_steps: int
     joint_steps: int
     vision_rate: float = 2e-3
-    joint_rate: float = 1.5e-3
+    reading_rate: float = 1.5e-3
+    joint_rate: float = 8e-4
     joint_tower_ratio: float = 0.4
-    flat: float = 0.25
-    floor: float = 0.03
 
     @property
     def total(self) -> int:
-        return self.vision_steps + self.joint_steps
+        return self.vision_steps + self.reading_steps + self.joint_steps
 
-    def vision_only(self, step: int) -> bool:
-        return step < self.vision_steps
+    def stage(self, step: int) -> Stage:
+        if step < self.vision_steps:
+            return "vision"
+        return "reading" if step < self.vision_steps + self.reading_steps else "joint"
 
     def rate(self, step: int, part: Part) -> float:
         """The base learning rate of ``part`` at ``step``."""
         ratio = TABLE_RATIO if part == "table" else 1.0
-        if self.vision_only(step):
+        stage = self.stage(step)
+        if stage == "vision":
             return ratio * self.vision_rate * _decay(step, self.vision_steps, 0.5, 0.3)
+        step -= self.vision_steps
+        if stage == "reading":
+            return ratio * self.reading_rate * _decay(step, self.reading_steps, 0.4, 0.4)
         if part in ("tower", "table"):
             ratio *= self.joint_tower_ratio
-        return (
-            ratio
-            * self.joint_rate
-            * _decay(step - self.vision_steps, self.joint_steps, self.flat, self.floor)
-        )
+        return ratio * self.joint_rate * _decay(step - self.reading_steps, self.joint_steps, 0.2, 0.03)
 
 
 def _decay(step: int, total: int, flat: float, floor: float) -> float:

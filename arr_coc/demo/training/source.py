@@ -9,8 +9,15 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from arr_coc.demo.training.batches import HELD_OUT_SEEDS, Batch, batch_of, joint_batch, vision_batch
-from arr_coc.demo.training.geometry import native, overview
+from arr_coc.demo.training.batches import (
+    HELD_OUT_SEEDS,
+    Batch,
+    batch_of,
+    joint_batch,
+    reading_batch,
+    vision_batch,
+)
+from arr_coc.demo.training.geometry import CATALOGUE
 from arr_coc.demo.training.optimiser import Schedule
 from arr_coc.demo.training.tokenizer import TurnEncoder
 
@@ -30,7 +37,10 @@ class StepBatches(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         rng = random.Random(f"batch {self._seed} {step}")
-        if self._schedule.vision_only(step) or rng.random() < SHEETS_SHARE:
+        stage = self._schedule.stage(step)
+        if stage == "reading":
+            return reading_batch(rng, self._encoder)
+        if stage == "vision" or rng.random() < SHEETS_SHARE:
             return vision_batch(rng)
         return joint_batch(rng, self._encoder)
 
@@ -51,5 +61,5 @@ def batches(data: StepBatches, first: int) -> Iterator[Batch]:
 def held_out_batches(encoder: TurnEncoder, count: int) -> list[Batch]:
     """The same small held-out set every time: native pictures, overviews with one or two patches."""
     rng = random.Random("held out")
-    routes = [native(rng) if i % 2 else overview(rng, 1 + i // 2 % 2) for i in range(count)]
+    routes = [rng.choice(CATALOGUE["native" if i % 2 else "zoom"]) for i in range(count)]
     return [batch_of(rng, encoder, geometry, HELD_OUT_SEEDS) for geometry in routes]

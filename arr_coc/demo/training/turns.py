@@ -5,7 +5,7 @@ Owns which kinds are asked how often and how much they weigh, and when the right
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from arr_coc.demo.scenes import Question, Scene, ask
@@ -41,18 +41,16 @@ class Turn:
     """Where in the scene the answer is to be seen, if that is one place."""
 
 
-def sample_turns(rng: random.Random, scene: Scene, views: Sequence[View], count: int) -> list[Turn]:
-    """``count`` turns; kinds that the scene does not allow give way to others."""
-    turns: list[Turn] = []
-    while len(turns) < count:
+def sample_turns(rng: random.Random, scene: Scene, views: Sequence[View]) -> Iterator[Turn]:
+    """Turns without end; kinds that the scene does not allow give way to others."""
+    while True:
         if rng.random() < OFF_TOPIC_SHARE:
-            turns.append(Turn(off_topic(rng), ABOUT, OFF_TOPIC, (), (), 1.0, None))
+            yield Turn(off_topic(rng), ABOUT, OFF_TOPIC, (), (), 1.0, None)
             continue
         kind = rng.choices(tuple(SHARES), tuple(SHARES.values()))[0]
         turn = _print_turn(rng, scene, views, kind) if kind in PRINT_KINDS else _plain_turn(rng, scene, kind)
         if turn is not None:
-            turns.append(turn)
-    return turns
+            yield turn
 
 
 def _plain_turn(rng: random.Random, scene: Scene, kind: str) -> Turn | None:

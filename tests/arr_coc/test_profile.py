@@ -1,0 +1,46 @@
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from arr_coc.errors import ModelLoadError
+from arr_coc.profile import PROFILE_FILE, ModelProfile, Tier
+
+
+def test_a_directory_without_a_profile_has_the_defaults(tmp_path: Path) -> None:
+    assert ModelProfile.load(tmp_path) == ModelProfile()
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    profile = ModelProfile(
+        token_side=28,
+        tiers=(
+            Tier(from_native_tokens=0, overview_tokens=144, total_tokens=225),
+            Tier(from_native_tokens=4096, overview_tokens=256, total_tokens=409),
+        ),
+        heads=((2, 2), (1, 1)),
+    )
+    (tmp_path / PROFILE_FILE).write_text(profile.model_dump_json())
+    assert ModelProfile.load(tmp_path) == profile
+
+
+@pytest.mark.parametrize("text", ["{", "[]", json.dumps({"token_sides": 3}), json.dumps({"heads": [[1]]})])
+def test_a_broken_profile_is_the_operators_to_mend(tmp_path: Path, text: str) -> None:
+    (tmp_path / PROFILE_FILE).write_text(text)
+    with pytest.raises(ModelLoadError):
+        ModelProfile.load(tmp_path)
+
+
+def test_the_tier_is_the_last_one_reached() -> None:
+    small = Tier(from_native_tokens=0, overview_tokens=64, total_tokens=128)
+    large = Tier(from_native_tokens=1000, overview_tokens=144, total_tokens=300)
+    profile = ModelProfile(tiers=(small, large))
+    assert [profile.tier(n) for n in (1, 999, 1000, 9999)] == [small, small, large, large]
+
+
+@pytest.mark.parametrize("starts", [(1,), (0, 5, 5), (0, 9, 4)])
+def test_tiers_cover_every_size_in_order(starts: tuple[int, ...]) -> None:
+    tiers = [{"from_native_tokens": s, "overview_tokens": 64, "total_tokens": 128} for s in starts]
+    with pytest.raises(ValidationError):
+        ModelProfile.model_validate({"tiers": tiers})
