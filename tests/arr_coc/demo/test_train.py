@@ -11,12 +11,15 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from arr_coc.demo import train as command
 from arr_coc.demo.scenes import COLORS, SHAPES, sample_scene
+from arr_coc.demo.training import batches as batching
 from arr_coc.demo.training.batches import TRAINED_SEEDS, Batch, batch_of
 from arr_coc.demo.training.export import export
 from arr_coc.demo.training.geometry import Geometry, overview
 from arr_coc.demo.training.losses import compute
 from arr_coc.demo.training.network import DenseHeads, create_model, glyph_class_ids
+from arr_coc.demo.training.optimiser import Schedule
 from arr_coc.demo.training.packed import patch_rows, picture_positions, read, see
 from arr_coc.demo.training.tokenizer import IMAGE, UNKNOWN, TurnEncoder, build_tokenizer
 from arr_coc.demo.training.views import View, label, legibility, whole
@@ -48,7 +51,7 @@ def encoder(tokenizer: PreTrainedTokenizerFast) -> TurnEncoder:
 def zoomed(encoder: TurnEncoder) -> Batch:
     """Two samples, each an overview and two patches of different grids."""
     geometry = Geometry(1024, False, (1024, 1024), Grid(8, 8), (Grid(8, 10), Grid(11, 6)))
-    return batch_of(random.Random(1), encoder, geometry, TRAINED_SEEDS)
+    return batch_of(random.Random(1), encoder, geometry, TRAINED_SEEDS, samples=2)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +182,28 @@ def test_overviews_and_patches_stay_within_what_the_server_sends() -> None:
         geometry = overview(rng, patches)
         assert 40 <= geometry.first.tokens <= 256
         assert all(64 <= grid.tokens <= 400 for grid in geometry.patches)
+
+
+def test_rates_end_low_and_the_table_moves_fastest() -> None:
+    schedule = Schedule(100, 100, 200)
+    assert [schedule.stage(step) for step in (99, 100, 200)] == ["vision", "reading", "joint"]
+    assert schedule.rate(399, "text") == pytest.approx(0.03 * schedule.joint_rate, rel=0.3)
+    assert schedule.rate(99, "table") == 5 * schedule.rate(99, "tower")
+    assert schedule.rate(0, "tower") < schedule.rate(80, "tower") / 10
+
+
+def test_a_stopped_run_ends_as_an_unbroken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "JOINT_TOKENS", 64)
+    monkeypatch.setattr(batching, "VISION_TOKENS", 160)
+    monkeypatch.setattr(command, "HELD_OUT_BATCHES", 1)
+    unbroken, stopped = tmp_path / "unbroken", tmp_path / "stopped"
+    schedule = Schedule(1, 1, 1)
+    command.train(unbroken, schedule, threads=1)
+    command.train(stopped, schedule, threads=1, stop_at=1)
+    command.train(stopped, schedule, threads=1)
+    one, two = (torch.load(run / "run.pt", weights_only=True)["model"] for run in (unbroken, stopped))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert (stopped / "checkpoint" / "model.safetensors").exists()
 
 
 def test_the_checkpoint_loads_plainly(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
