@@ -36,6 +36,7 @@ SNAPSHOT_SECONDS = 900
 LOG_STEPS = 25
 EVALUATE_STEPS = 200
 HELD_OUT_BATCHES = 12
+HELD_OUT = "unseen scenes, native pictures and overviews with patches"
 
 
 @dataclass
@@ -104,10 +105,10 @@ def train(out: Path, schedule: Schedule, threads: int, stop_at: int | None = Non
             print(f"stopped before step {done}; the same command goes on from there", flush=True)
             return
         if time.monotonic() - snapped > SNAPSHOT_SECONDS and stage == "joint":
-            export(model, tokenizer, out / "snapshot", card(model, _judge(model, held_out)))
+            export(model, tokenizer, out / "snapshot", card(model, {HELD_OUT: _judge(model, held_out)}))
             snapped = time.monotonic()
     run.save(out, schedule.total)
-    export(model, tokenizer, out / "checkpoint", card(model, _judge(model, held_out)))
+    export(model, tokenizer, out / "checkpoint", card(model, {HELD_OUT: _judge(model, held_out)}))
 
 
 def _judge(model: Qwen3VLForConditionalGeneration, held_out: list[Batch]) -> dict[str, tuple[int, int]]:

@@ -25,7 +25,7 @@ TRAINED_SEEDS = range(FIRST_HELD_OUT_SEED)
 HELD_OUT_SEEDS = range(FIRST_HELD_OUT_SEED, 2 * FIRST_HELD_OUT_SEED)
 JOINT_TOKENS = 2000
 VISION_TOKENS = 4096
-ROUTES = {"small": 0.2, "native": 0.36, "zoom": 0.32, "overview": 0.12}
+ROUTES = {"small": 0.35, "native": 0.29, "zoom": 0.26, "overview": 0.1}
 TEXT_PIECES = 320
 """Pieces of turns a sample. All batches of a geometry have one shape: the CPU's matrix kernels are compiled
 for a shape when it first comes, which costs as much as the step itself."""

@@ -1,5 +1,7 @@
 """The model card: what the demo model is, knows and reaches."""
 
+from collections.abc import Mapping
+
 from transformers import Qwen3VLForConditionalGeneration
 
 CARD = """---
@@ -23,9 +25,19 @@ Trained by `python -m arr_coc.demo.train --out DIR` (about two hours on two CPU 
 """
 
 
-def card(model: Qwen3VLForConditionalGeneration, counts: dict[str, tuple[int, int]]) -> str:
-    """The card, with (right, asked) by kind where they are known."""
+Counts = Mapping[str, tuple[int, int]]
+
+
+def card(model: Qwen3VLForConditionalGeneration, measured: Mapping[str, Counts]) -> str:
+    """The card, with a table of (right, asked) by kind for each named way the model was fed."""
     millions = sum(p.numel() for p in model.parameters()) / 1e6
-    rows = [f"| {kind} | {100 * right / asked:.1f} | {asked} |" for kind, (right, asked) in counts.items()]
-    table = "\n".join(["| held-out questions | % right | n |", "|---|---|---|", *rows]) if rows else ""
-    return CARD.format(millions=millions, figures=table)
+    return CARD.format(
+        millions=millions, figures="\n".join(_table(name, counts) for name, counts in measured.items())
+    )
+
+
+def _table(name: str, counts: Counts) -> str:
+    right, asked = (sum(pair[i] for pair in counts.values()) for i in (0, 1))
+    rows = {"all": (right, asked), **counts}
+    lines = [f"| {kind} | {100 * good / max(1, n):.1f} | {n} |" for kind, (good, n) in rows.items()]
+    return "\n".join([f"| {name} | % right | n |", "|---|---|---|", *lines, ""])
