@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ from arr_coc.types import (
     Ask,
     Delta,
     EngineStatus,
+    Floats,
     Grid,
     Patch,
     Report,
@@ -51,16 +52,28 @@ class _Zoom:
     allocation: Allocation | None = None
 
 
+class Allocator(Protocol):
+    """Decides where to look closer; ``arr_coc.relevance.Relevance`` is the one that is served."""
+
+    def allocate(self, picture: TexturedPicture, attention: Floats | None) -> Allocation:
+        """Patches of ``picture`` for the probe's ``attention`` [rows, cols]."""
+
+
 class VisionLanguageModel:
     """Answers questions about textured pictures; any number at once."""
 
     def __init__(
-        self, adapter: Adapter, profile: ModelProfile, config: EngineConfig, observer: Observer
+        self,
+        adapter: Adapter,
+        profile: ModelProfile,
+        config: EngineConfig,
+        observer: Observer,
+        allocator: Allocator | None = None,
     ) -> None:
         self._adapter = adapter
         self._profile = profile
         self._config = config
-        self._relevance = Relevance(profile)
+        self._allocator = allocator or Relevance(profile)
         self._engine = Engine(adapter, heads_by_layer(profile, adapter), config, observer)
         self._in_flight = 0
         self._draining = False
@@ -176,7 +189,7 @@ class VisionLanguageModel:
     def _resume(self, ask: Ask, picture: TexturedPicture, zoom: _Zoom) -> Resume:
         def resume(attention: NDArray[np.float32]) -> Prompt | None:
             grid = (picture.grid.rows, picture.grid.cols)
-            zoom.allocation = self._relevance.allocate(picture, attention.reshape(grid))
+            zoom.allocation = self._allocator.allocate(picture, attention.reshape(grid))
             patches = zoom.allocation.patches
             return self._answer_prompt(ask, picture, patches) if patches else None
 
