@@ -1,6 +1,6 @@
-"""How Ray is started for this server: the environment it reads when it is imported, and its options.
+"""How Ray is set up for this server: the environment that it reads.
 
-Everything here must be set before the first import of ray. Files of one start lie in one directory,
+All of it must be set before the first import of ray. Files of one start lie in one directory,
 so that two servers on a machine do not share a proxy.
 """
 
@@ -9,8 +9,6 @@ import socket
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-
-OBJECT_STORE_BYTES = 80 * 2**20  # arrays travel by value; Ray's smallest store is 75 MiB
 
 
 def variables(run: Path, haproxy: Path) -> dict[str, str]:
@@ -44,20 +42,9 @@ def variables(run: Path, haproxy: Path) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",  # Ray's own ports listen on every interface
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_DEDUP_LOGS": "0",
-        "RAY_COLOR_PREFIX": "0",
-    }
-
-
-def ray_options(run: Path) -> dict[str, Any]:
-    """Arguments of ``ray.init``: one machine, no dashboard, a small store, all files below ``run``."""
-    return {
-        "_temp_dir": str(run / "ray"),
-        "include_dashboard": False,
-        "object_store_memory": OBJECT_STORE_BYTES,
-        "log_to_driver": True,
-        "logging_level": "warning",
-        "namespace": "serve",
+        "RAY_LOG_TO_STDERR": "1",  # every process's lines as they are, without files and a collector
+        "RAY_LOGGER_LEVEL": "warning",
+        "RAY_BACKEND_LOG_LEVEL": "fatal",
     }
 
 

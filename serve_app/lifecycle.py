@@ -74,9 +74,11 @@ class Server:
         import ray
         from ray import serve
 
+        from serve_app.node import start_ray
+
         self._lap("imports")
-        ray.init(**environment.ray_options(directory))
-        self._install_handlers()  # ray.init puts its own in their place
+        start_ray(directory)
+        self._install_handlers()  # Ray has put its own in their place
         self._core = {pid: name for pid, name in processes.descendants().items() if name in CORE}
         self._lap("ray")
         proxies = self._start_serve(serve)

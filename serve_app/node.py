@@ -1,0 +1,46 @@
+"""Ray's processes on this machine: those that this server needs, and no others.
+
+``ray.init`` would also start an autoscaler's monitor, a dashboard's server and a log collector: a
+third of the start-up work on two cores, and nothing that one machine uses. This is what ``ray start
+--head`` does, without them. It leans on Ray's internals; the version of Ray is pinned for it.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private import ray_constants
+from ray._private.node import Node
+from ray._private.parameter import RayParams
+
+OBJECT_STORE_BYTES = 80 * 2**20  # arrays travel by value; Ray's smallest store is 75 MiB
+_NOWHERE = b"127.0.0.1:9"  # the discard port
+
+
+class _Head(Node):
+    def start_api_server(self, **options: Any) -> None:
+        """No dashboard's server; Ray's agent would look for its address once a second."""
+        gcs: Any = self.get_gcs_client()  # type: ignore[no-untyped-call]
+        gcs.internal_kv_put(
+            ray_constants.DASHBOARD_ADDRESS.encode(), _NOWHERE, True, ray_constants.KV_NAMESPACE_DASHBOARD
+        )
+
+
+def start_ray(directory: Path) -> None:
+    """Start Ray with its files below ``directory`` and connect this process to it."""
+    parameters = RayParams(
+        temp_dir=str(directory / "ray"),
+        object_store_memory=OBJECT_STORE_BYTES,
+        include_dashboard=False,
+        include_log_monitor=False,  # type: ignore[arg-type]
+        no_monitor=True,
+    )
+    head = _Head(parameters, head=True, shutdown_at_exit=False, spawn_reaper=True)
+    ray.init(
+        address=head.gcs_address,
+        namespace="serve",
+        log_to_driver=False,
+        logging_level=logging.WARNING,
+        _temp_dir=str(directory / "ray"),
+    )
