@@ -48,24 +48,23 @@ def calibrate(directory: Path, *, count: int, seed: int, size: int) -> None:
     content: dict[str, Any] = profile.model_dump(mode="json", exclude_defaults=True)
     content["heads"] = [list(head) for head in chosen]
     (directory / PROFILE_FILE).write_text(json.dumps(content, indent=1) + "\n")
+    alone = {head: hit_rates(seen, [head]) for head in chosen}
+    sys.stdout.write(f"alone, all {len(seen)} questions: {alone}\n")
     shares = {kind: round(100 * share, 1) for kind, share in hit_rates(seen[1::2], chosen).items()}
     sys.stdout.write(f"heads {chosen}: maximum inside the asked object, % by kind, other half: {shares}\n")
 
 
 def choose(seen: list[Seen]) -> list[tuple[int, int]]:
-    """The best set of up to MAX_HEADS heads; a head is added only where it helps."""
+    """The best set of up to MAX_HEADS heads that adding one at a time comes by."""
     layers, heads = seen[0].maps.shape[:2]
-    everything = [(layer, head) for layer in range(layers) for head in range(heads)]
-    chosen: list[tuple[int, int]] = []
-    best = -1.0
-    while len(chosen) < MAX_HEADS:
-        scores = {head: _score(seen, [*chosen, head]) for head in everything if head not in chosen}
-        head = max(scores, key=lambda h: scores[h])
-        if scores[head] <= best:
-            break
-        chosen.append(head)
-        best = scores[head]
-    return sorted(chosen)
+    left = [(layer, head) for layer in range(layers) for head in range(heads)]
+    sets: list[list[tuple[int, int]]] = [[]]
+    for _ in range(MAX_HEADS):
+        scores = {head: _score(seen, [*sets[-1], head]) for head in left}
+        best = max(scores, key=lambda head: scores[head])
+        left.remove(best)
+        sets.append([*sets[-1], best])
+    return sorted(max(sets[1:], key=lambda heads: _score(seen, heads)))
 
 
 def hit_rates(seen: list[Seen], heads: list[tuple[int, int]]) -> dict[str, float]:
