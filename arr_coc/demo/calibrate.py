@@ -64,7 +64,8 @@ def choose(seen: list[Seen]) -> list[tuple[int, int]]:
         best = max(scores, key=lambda head: scores[head])
         left.remove(best)
         sets.append([*sets[-1], best])
-    return sorted(max(sets[1:], key=lambda heads: _score(seen, heads)))
+    best_set: list[tuple[int, int]] = max(sets[1:], key=lambda tried: _score(seen, list(tried)))
+    return sorted(best_set)
 
 
 def hit_rates(seen: list[Seen], heads: list[tuple[int, int]]) -> dict[str, float]:
