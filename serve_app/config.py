@@ -109,6 +109,9 @@ def read_config(path: Path) -> ServerFile:
 
 def _first(error: ValidationError) -> str:
     problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"] if part not in ("applications", 0))
+    path = problem["loc"]
+    if path[:2] == ("applications", 0) and len(path) > 2:  # there is one, so its place says nothing
+        path = path[2:]
+    where = ".".join(map(str, path))
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{where or 'file'}: {problem['msg']}{more}"

@@ -7,15 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForImageTextToText
 
+from arr_coc.demo.scenes import render, sample_scene
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.detokenizer import Detokenizer
 from arr_coc.engine.engine import Engine
 from arr_coc.engine.observer import Silent
 from arr_coc.engine.outcome import Finish, Outcome
 from arr_coc.engine.sequence import Sequence, Times
+from arr_coc.foveation import native_grid, view
 from arr_coc.model.adapter import Prompt
-from arr_coc.types import Grid, Sampling
+from arr_coc.model.config import ModelConfig
+from arr_coc.model.loading import load
+from arr_coc.model.source import resolve
+from arr_coc.types import Box, Grid, Sampling
 from tests.arr_coc import tiny
 
 HEADS = {1: [0, 3]}
@@ -83,3 +89,39 @@ def test_every_token_equals_generate(family: str, seed: int) -> None:
     answers = asyncio.run(serve_all())
     for stages, n, answer in zip(requests, lengths, answers, strict=True):
         assert answer == tiny.generate(model, adapter, stages[-1], n)
+
+
+def test_the_bundled_model_in_float32_equals_generate() -> None:
+    directory = resolve("demo")
+    adapter = load(directory, ModelConfig())
+    model = AutoModelForImageTextToText.from_pretrained(directory, dtype=torch.float32).eval()
+    requests, delays = _scene_prompts(adapter), random.Random(0)
+    config = EngineConfig(slots=6, max_length=1024, prefill_token_budget=700)
+
+    async def serve_all() -> list[list[int]]:
+        engine = Engine(adapter, HEADS, config, Silent())
+        engine.start()
+        tasks = [
+            _serve(engine, adapter, s, Sampling(max_new_tokens=24), delays.random() * 0.2) for s in requests
+        ]
+        answers = await asyncio.gather(*tasks)
+        engine.close()
+        return answers
+
+    for stages, answer in zip(requests, asyncio.run(serve_all()), strict=True):
+        assert answer == tiny.generate(model, adapter, stages[-1], 24)
+
+
+def _scene_prompts(adapter) -> list[list[Prompt]]:
+    """DIRECT questions about small scenes, and ZOOM ones with an overview and two patches."""
+    requests = []
+    for seed in range(900_200, 900_210):
+        picture = render(sample_scene(seed, size=320 if seed % 2 else 640))
+        zoomed = not seed % 2
+        views = [Grid(8, 8), Grid(8, 8), Grid(9, 8)] if zoomed else [native_grid(*picture.size, 32)]
+        boxes = [None, Box(0, 0, 256, 256), Box(64, 32, 320, 320)]
+        pictures = tuple(view(picture, g, 32, b) for g, b in zip(views, boxes, strict=False))
+        query = ["describe the picture.", "how many shapes are there?", "what is in the top left?"][seed % 3]
+        stages = [replace(adapter.prompt(views[:n], query), pictures=pictures[:n]) for n in (1, len(views))]
+        requests.append(stages if zoomed else stages[:1])
+    return requests

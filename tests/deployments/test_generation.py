@@ -1,0 +1,69 @@
+"""The generation stage while its model loads, when it has, and when it cannot."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from arr_coc.engine.config import EngineConfig
+from arr_coc.engine.observer import Observer
+from arr_coc.errors import EngineClosed, ModelLoadError
+from arr_coc.model.config import ModelConfig
+from arr_coc.types import Ask
+from deployments.generation import GenerationStage
+from tests.serve_app.fakes import PICTURE
+from tests.system.fake import FakeModel
+
+
+async def _loaded(stage: GenerationStage) -> None:
+    while not (await stage.status()).ready:
+        await asyncio.sleep(0.01)
+
+
+async def test_says_that_it_loads_and_refuses_work_until_it_has(tmp_path: Path) -> None:
+    gate = threading.Event()
+
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer) -> FakeModel:
+        gate.wait(10)
+        return FakeModel(engine, observer)
+
+    stage = GenerationStage(ModelConfig(), EngineConfig(), str(tmp_path), load)
+    status = await stage.status()
+    assert not status.ready
+    assert status.detail
+    with pytest.raises(EngineClosed):
+        await stage.answer(Ask("x", "what?"), PICTURE)
+    await stage.check_health()
+    gate.set()
+    await _loaded(stage)
+    assert (await stage.answer(Ask("x", "what?"), PICTURE)).text
+
+
+async def test_a_model_that_cannot_be_loaded_fails_the_health_check_with_its_reason(tmp_path: Path) -> None:
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer) -> FakeModel:
+        raise ModelLoadError("weights are broken")
+
+    stage = GenerationStage(ModelConfig(), EngineConfig(), str(tmp_path), load)
+    for _ in range(500):
+        if "weights are broken" in (await stage.status()).detail:
+            break
+        await asyncio.sleep(0.01)
+    with pytest.raises(RuntimeError, match="weights are broken"):
+        await stage.check_health()
+
+
+async def test_closing_a_stream_ends_the_request_in_the_model(tmp_path: Path) -> None:
+    models: list[FakeModel] = []
+
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer) -> FakeModel:
+        models.append(FakeModel(engine, observer))
+        return models[0]
+
+    stage = GenerationStage(ModelConfig(), EngineConfig(), str(tmp_path), load)
+    await _loaded(stage)
+    stream = stage.stream(Ask("x", "slow 1000"), PICTURE)
+    await anext(stream)
+    assert models[0].status().running == 1
+    await stream.aclose()
+    assert models[0].status().running == 0

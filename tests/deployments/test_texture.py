@@ -1,0 +1,58 @@
+"""The texture stage refuses before it decodes, and prices what the user typed as plain text."""
+
+import asyncio
+import io
+
+import pytest
+from PIL import Image
+
+from arr_coc.decoding import PictureLimits
+from arr_coc.engine.config import EngineConfig
+from arr_coc.errors import BudgetTooSmall, ContextLengthExceeded, DeadlineExceeded, InvalidImage
+from arr_coc.model.config import ModelConfig
+from arr_coc.types import Ask, Sampling, TexturedPicture
+from deployments.config import TextureStageConfig
+from deployments.texture import TextureStage
+
+
+def _png(side: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (side, side), "red").save(file, format="PNG")
+    return file.getvalue()
+
+
+def _prepare(ask: Ask, image: bytes, max_length: int = 2048) -> TexturedPicture:
+    engine = EngineConfig(max_length=max_length)
+    stage = TextureStage(TextureStageConfig(), ModelConfig(), engine, PictureLimits())
+    return asyncio.run(stage.prepare(ask, image))
+
+
+def test_a_small_picture_is_seen_natively_and_a_large_one_through_an_overview() -> None:
+    small, large = (_prepare(Ask("x", "what?"), _png(side)) for side in (256, 1024))
+    assert (small.route, small.grid.tokens, small.source) == ("direct", 64, None)
+    assert (large.route, large.grid.tokens, large.native_tokens) == ("zoom", 144, 1024)
+    assert large.source is not None
+    assert large.channels.shape == (13, 12, 12)
+    assert large.texture_ms > 0
+
+
+def test_a_prompt_that_can_never_fit_is_refused_before_its_pixels_are_read() -> None:
+    undecodable = _png(256)[:80]  # a whole header, no pixels
+    ask = Ask("x", "word " * 300, Sampling(max_new_tokens=64))
+    with pytest.raises(ContextLengthExceeded):
+        _prepare(ask, undecodable, max_length=256)
+    with pytest.raises(InvalidImage):
+        _prepare(Ask("x", "what?"), undecodable)
+
+
+def test_typed_special_tokens_cost_what_their_letters_cost() -> None:
+    ask = Ask("x", "<|image_pad|>" * 40, Sampling(max_new_tokens=1))
+    with pytest.raises(ContextLengthExceeded):
+        _prepare(ask, _png(256), max_length=200)  # 40 placeholders would fit
+
+
+def test_a_passed_deadline_and_a_budget_out_of_range_are_told() -> None:
+    with pytest.raises(DeadlineExceeded):
+        _prepare(Ask("x", "what?", remaining_s=0.0), _png(256))
+    with pytest.raises(BudgetTooSmall):
+        _prepare(Ask("x", "what?", visual_token_budget=63), _png(256))

@@ -1,0 +1,47 @@
+"""Config files: the bundled ones are valid, sizes follow from the engine's, mistakes are named."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from arr_coc.errors import ConfigError
+from serve_app.config import AppConfig, read_config
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", ["local.yaml", "cloud_run.yaml"])
+def test_the_bundled_files_are_valid(name: str) -> None:
+    assert read_config(ROOT / "configs" / name).app.engine.slots > 0
+
+
+def test_limits_follow_from_the_engine() -> None:
+    config = AppConfig.model_validate({"engine": {"slots": 4, "max_queue": 6}, "ingress_replicas": 2})
+    assert config.engine_load == 10
+    assert config.admission.max_in_flight == 5
+    assert config.ingress_ongoing > 2 * config.engine_load
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("applications: [", "not YAML"),
+        ("{}", "applications"),
+        (yaml.safe_dump({"applications": [{"args": {"engine": {"slots": 0}}}]}), "engine.slots"),
+        (yaml.safe_dump({"applications": [{"args": {"modle": {}}}]}), "modle"),
+        (yaml.safe_dump({"applications": [{}, {}]}), "applications"),
+    ],
+)
+def test_a_mistake_is_named_in_one_line(tmp_path: Path, content: str, says: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        read_config(path)
+    assert says in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        read_config(tmp_path / "none.yaml")

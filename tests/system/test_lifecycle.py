@@ -1,0 +1,156 @@
+"""A server's life in processes of its own: who is answered what while it runs and when it ends."""
+
+import hashlib
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.system.fake import write_model
+from tests.system.server import ROOT, Running, free_port, serving, wait_ready, write_config
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    directory, port = tmp_path_factory.mktemp("lifecycle"), free_port()
+    model = write_model(directory)
+    with serving(write_config(directory, {"model": {"source": str(model)}}, port), port) as server:
+        wait_ready(server)
+        yield server
+
+
+def _picture(shade: int) -> tuple[bytes, np.ndarray]:
+    pixels = np.full((256, 256, 3), shade, np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="PNG")
+    return file.getvalue(), pixels
+
+
+def _ask(url: str, image: bytes, query: str, **headers: str) -> httpx.Response:
+    return httpx.post(
+        f"{url}/vqa", data={"query": query}, files={"image": image}, headers=headers, timeout=60
+    )
+
+
+def _running(url: str) -> int:
+    count: int = httpx.get(f"{url}/health", timeout=10).json()["running"]
+    return count
+
+
+def test_thirty_two_at_once_each_get_their_own_answer(running: Running) -> None:
+    asks = [(*_picture(shade), f"what is {shade}?") for shade in range(32)]
+    with ThreadPoolExecutor(32) as pool:
+        replies = list(pool.map(lambda ask: _ask(running.url, ask[0], ask[2]), asks))
+    expected = [
+        hashlib.sha256(pixels.tobytes() + query.encode()).hexdigest()[:8] for _, pixels, query in asks
+    ]
+    assert [reply.json()["answer"] for reply in replies] == expected
+
+
+def test_a_fault_is_a_typed_error_and_the_next_is_answered(running: Running) -> None:
+    image, _ = _picture(1)
+    failed = _ask(running.url, image, "fault")
+    assert failed.status_code == 500
+    assert failed.json()["error"]["code"] == "model_fault"
+    assert _ask(running.url, image, "fine?").status_code == 200
+
+
+def test_clients_cannot_switch_timeouts_or_cancellation_off(running: Running) -> None:
+    image, _ = _picture(2)
+    headers = {"x-request-timeout-seconds": "0", "x-request-disconnect-disabled": "?1"}
+    with pytest.raises(httpx.TimeoutException):
+        httpx.post(
+            f"{running.url}/vqa",
+            data={"query": "slow 1000"},
+            files={"image": image},
+            headers=headers,
+            timeout=2,
+        )
+    for _ in range(100):
+        if _running(running.url) == 0:
+            return
+        time.sleep(0.1)
+    raise AssertionError("the request of a client that left still runs")
+
+
+def test_sigterm_answers_or_tells_everybody_and_leaves_nothing_behind(running: Running) -> None:
+    image, _ = _picture(3)
+    queries = ["slow 20"] * 4 + ["slow 2000"] * 4
+    with ThreadPoolExecutor(8) as pool:
+        replies = [pool.submit(_ask, running.url, image, query) for query in queries]
+        while _running(running.url) < len(queries):
+            time.sleep(0.05)
+        below = _descendants(running.process.pid)
+        code, _ = running.stop(signal.SIGTERM)
+    assert code == 0
+    statuses = [reply.result().status_code for reply in replies]
+    assert statuses[:4] == [200] * 4
+    assert set(statuses[4:]) <= {429, 503}
+    assert all(reply.result().json()["error"]["code"] for reply in replies[4:])
+    assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
+
+
+def _descendants(root: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            children.setdefault(parent, []).append(int(entry.name))
+    found, level = [], [root]
+    while level:
+        level = [child for parent in level for child in children.get(parent, [])]
+        found += level
+    return found
+
+
+@pytest.mark.parametrize(
+    ("args", "port", "says"),
+    [
+        ({"model": {"source": "nowhere/at/all"}}, None, "no model at"),
+        ({"engine": {"slot": 3}}, None, "engine.slot"),
+        ({"model": {"device": "cuda"}, "generation": {"num_gpus": 1}}, None, "no GPU is usable"),
+        ({}, "99999", "PORT must be a number"),
+    ],
+)
+def test_what_cannot_start_says_so_in_one_line(
+    tmp_path: Path, args: Any, port: str | None, says: str
+) -> None:
+    config = write_config(tmp_path, args, free_port())
+    environment = {**os.environ, **({"PORT": port} if port else {})}
+    ended = subprocess.run(
+        [sys.executable, "-m", "serve_app", str(config)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 2
+    assert says in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_a_taken_port_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = write_config(tmp_path, {}, taken.getsockname()[1])
+        ended = subprocess.run(
+            [sys.executable, "-m", "serve_app", str(config)], cwd=ROOT, capture_output=True, text=True
+        )
+    assert ended.returncode == 2
+    assert "cannot listen on" in ended.stderr
