@@ -1,9 +1,10 @@
 """Train the bundled demo model from nothing: ``python -m arr_coc.demo.train --out DIR``.
 
 Three stages in one resumable run on two CPU cores: the vision tower alone with dense labels, the text
-part alone reading small pictures, then everything on all that the server sends. Started again with the same DIR it goes on where it stood, also with
-other step counts. Owns the loop, its log and its saves; what is learned from what lives in
-``arr_coc.demo.training``.
+part alone reading small pictures, then everything on all that the server sends. Started again with the
+same DIR it goes on where it stood, also with other step counts. ``--init CHECKPOINT`` starts from a
+finished checkpoint instead and has the last stage only. Owns the loop, its log and its saves; what is
+learned from what lives in ``arr_coc.demo.training``.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import os
 import signal
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from arr_coc.demo.training.batches import Batch
 from arr_coc.demo.training.card import card
 from arr_coc.demo.training.export import export
 from arr_coc.demo.training.held_out import accuracy, summary
+from arr_coc.demo.training.initial import fit_heads, load_weights
 from arr_coc.demo.training.losses import compute
 from arr_coc.demo.training.network import DenseHeads, create_model, glyph_class_ids
 from arr_coc.demo.training.optimiser import Optimiser, Schedule
@@ -36,6 +38,8 @@ SNAPSHOT_SECONDS = 900
 LOG_STEPS = 25
 EVALUATE_STEPS = 200
 HELD_OUT_BATCHES = 12
+HEADS_STEPS = 150
+"""Steps of the dense heads alone after ``--init``."""
 HELD_OUT = "unseen scenes, native pictures and overviews with patches"
 
 
@@ -61,9 +65,12 @@ class Log:
         return f"{time.strftime('%H:%M:%S')}  step {step}  {means}  {took:.3f} s/step"
 
 
-def train(out: Path, schedule: Schedule, threads: int, stop_at: int | None = None) -> None:
+def train(
+    out: Path, schedule: Schedule, threads: int, stop_at: int | None = None, init: Path | None = None
+) -> None:
     """Run (or go on with) the training in ``out``; ends with ``out / "checkpoint"``.
 
+    ``init`` is the checkpoint that a new run starts from; without it, from nothing.
     SIGTERM, or step ``stop_at``, saves and ends the process's part of the run.
     """
     torch.set_num_threads(threads)
@@ -76,6 +83,11 @@ def train(out: Path, schedule: Schedule, threads: int, stop_at: int | None = Non
     optimiser = Optimiser(model, heads, schedule)
     run = Run(model, heads, optimiser)
     first = run.resume(out)
+    if init is not None and first == 0:
+        load_weights(model, init)
+        before = StepBatches(replace(schedule, joint_steps=HEADS_STEPS), encoder, SEED + 1)
+        dense, mention = fit_heads(model, heads, batches(before, 0))
+        print(f"heads fitted to {init}: dense {dense:.3f}  mention {mention:.3f}", flush=True)
     size = sum(p.numel() for p in model.parameters()) / 1e6
     print(f"{size:.2f} M parameters, {len(tokenizer)} pieces, steps {first}..{schedule.total}", flush=True)
 
@@ -119,14 +131,18 @@ def _judge(model: Qwen3VLForConditionalGeneration, held_out: list[Batch]) -> dic
 def _main() -> None:
     parser = argparse.ArgumentParser(prog="python -m arr_coc.demo.train", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="the run's directory (resumed)")
-    parser.add_argument("--vision-steps", type=int, default=2000, help="steps of the vision tower alone")
-    parser.add_argument("--reading-steps", type=int, default=1200, help="steps of the text part alone")
-    parser.add_argument("--steps", type=int, default=2200, help="steps of everything together")
+    parser.add_argument("--init", type=Path, help="start from this checkpoint, with the last stage only")
+    parser.add_argument("--vision-steps", type=int, default=1300, help="steps of the vision tower alone")
+    parser.add_argument("--reading-steps", type=int, default=500, help="steps of the text part alone")
+    parser.add_argument("--steps", type=int, default=4000, help="steps of everything together")
+    parser.add_argument("--rate", type=float, default=5e-4, help="learning rate of the last stage")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
+    early = (0, 0) if given.init else (given.vision_steps, given.reading_steps)
+    schedule = Schedule(*early, given.steps, joint_rate=given.rate)
     # All shapes' kernels stay compiled; must be set before the first matrix product.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
-    train(given.out, Schedule(given.vision_steps, given.reading_steps, given.steps), given.threads)
+    train(given.out, schedule, given.threads, init=given.init)
 
 
 if __name__ == "__main__":

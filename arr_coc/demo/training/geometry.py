@@ -95,7 +95,7 @@ def patch_view(rng: random.Random, scene: Scene, grid: Grid, least: float) -> Vi
     """A patch at a scale of ``least`` to 1: mostly around an object, preferring print, sometimes anywhere."""
     width, height = float(grid.cols * TOKEN_SIDE), float(grid.rows * TOKEN_SIDE)
     least = min(1.0, max(least, width / scene.width, height / scene.height))
-    scale = 1.0 if rng.random() < 0.4 else exp(rng.uniform(log(least), 0.0))
+    scale = 1.0 if rng.random() < 0.6 else exp(rng.uniform(log(least), 0.0))
     width, height = width / scale, height / scale
     x, y = rng.uniform(0, scene.width - width), rng.uniform(0, scene.height - height)
     if rng.random() < 0.85:
