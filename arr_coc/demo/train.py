@@ -79,7 +79,9 @@ def train(
     encoder = TurnEncoder(tokenizer)
     model = create_model(len(tokenizer), SEED)
     names = [tuple(encoder.vocab[name] for name in names) for names in (COLORS, SHAPES)]
-    heads = DenseHeads(model.config.text_config.hidden_size, (*names, *glyph_class_ids(encoder.vocab)))
+    heads = DenseHeads(
+        model.model.language_model.config.hidden_size, (*names, *glyph_class_ids(encoder.vocab))
+    )
     optimiser = Optimiser(model, heads, schedule)
     run = Run(model, heads, optimiser)
     first = run.resume(out)
@@ -138,8 +140,8 @@ def _main() -> None:
     parser.add_argument("--rate", type=float, default=5e-4, help="learning rate of the last stage")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
-    early = (0, 0) if given.init else (given.vision_steps, given.reading_steps)
-    schedule = Schedule(*early, given.steps, joint_rate=given.rate)
+    vision, reading = (0, 0) if given.init else (given.vision_steps, given.reading_steps)
+    schedule = Schedule(vision, reading, given.steps, joint_rate=given.rate)
     # All shapes' kernels stay compiled; must be set before the first matrix product.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
     train(given.out, schedule, given.threads, init=given.init)

@@ -7,7 +7,6 @@ import copy
 import shutil
 from pathlib import Path
 
-import torch
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
 from arr_coc.demo.training import tokenizer as tk
@@ -20,7 +19,7 @@ def export(
     draft = directory.with_name(directory.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    half = copy.deepcopy(model).to(torch.bfloat16)
+    half = copy.deepcopy(model).bfloat16()
     half.generation_config = GenerationConfig(
         do_sample=False, pad_token_id=tk.PAD, bos_token_id=tk.IM_START, eos_token_id=tk.IM_END
     )

@@ -12,10 +12,11 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, smooth_l1_loss
 from transformers import Qwen3VLForConditionalGeneration
 
-from arr_coc.demo.training.batches import Batch, Labels, Turns
+from arr_coc.demo.training.batches import Batch, Turns
 from arr_coc.demo.training.network import DenseHeads
 from arr_coc.demo.training.packed import Read, Seen, read, see
 from arr_coc.demo.training.tokenizer import IMAGE
+from arr_coc.demo.training.views import Labels
 
 DENSE_WEIGHT = 0.3
 MENTION_WEIGHT = 1.2
@@ -79,7 +80,7 @@ def dense_loss(
     tokens = torch.cat([s.tokens.flatten(0, 1) for s in seen])  # [N, width]
     classes = torch.from_numpy(np.concatenate([one.classes.reshape(-1, 5) for one in labels]))  # [N, heads]
     place = torch.from_numpy(np.concatenate([one.place.reshape(-1, 3) for one in labels]))  # [N, 3]
-    embedding = model.get_input_embeddings().weight
+    embedding = model.model.language_model.embed_tokens.weight
     logits = heads.class_logits(tokens, embedding)
     total = sum((_class_loss(each, classes[:, i], i >= 2) for i, each in enumerate(logits)), torch.zeros(()))
     return total + _place_loss(heads.place(tokens).float(), place)

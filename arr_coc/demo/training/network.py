@@ -82,7 +82,7 @@ def create_model(vocab_size: int, seed: int) -> Qwen3VLForConditionalGeneration:
     visual = model.model.visual
     with torch.no_grad():
         visual.pos_embed.weight.copy_(sinusoids_2d(POSITION_SIDE, visual.config.hidden_size))
-        model.get_input_embeddings().weight.normal_(std=0.05)
+        model.model.language_model.embed_tokens.weight.normal_(std=0.05)
         visual.patch_embed.proj.weight.normal_(std=0.02)
     return model
 

@@ -94,7 +94,8 @@ class Optimiser:
     def step(self, step: int) -> float:
         """Move all parameters that have a gradient; returns the gradient's norm before clipping."""
         norm = nn.utils.clip_grad_norm_(self._parameters, 1.0)
-        for optimiser, ratio in ((self._muon, MUON_RATIO), (self._adam, 1.0)):
+        both: tuple[tuple[torch.optim.Optimizer, float], ...] = ((self._muon, MUON_RATIO), (self._adam, 1.0))
+        for optimiser, ratio in both:
             for group in optimiser.param_groups:
                 group["lr"] = ratio * self._schedule.rate(step, group["part"])
             optimiser.step()
