@@ -3,8 +3,8 @@
 Three stages in one resumable run on two CPU cores: the vision tower alone with dense labels, the text
 part alone reading small pictures, then everything on all that the server sends. Started again with the
 same DIR it goes on where it stood, also with other step counts. ``--init CHECKPOINT`` starts from a
-finished checkpoint instead and has the last stage only. Owns the loop, its log and its saves; what is
-learned from what lives in ``arr_coc.demo.training``.
+finished checkpoint instead, whose text part rests while the tower is trained alone. Owns the loop, its
+log and its saves; what is learned from what lives in ``arr_coc.demo.training``.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -87,7 +87,7 @@ def train(
     first = run.resume(out)
     if init is not None and first == 0:
         load_weights(model, init)
-        before = StepBatches(replace(schedule, joint_steps=HEADS_STEPS), encoder, SEED + 1)
+        before = StepBatches(Schedule(0, 0, HEADS_STEPS), encoder, SEED + 1)
         dense, mention = fit_heads(model, heads, batches(before, 0))
         print(f"heads fitted to {init}: dense {dense:.3f}  mention {mention:.3f}", flush=True)
     size = sum(p.numel() for p in model.parameters()) / 1e6
@@ -99,6 +99,8 @@ def train(
     log, saved, snapped = Log(), time.monotonic(), time.monotonic()
     for step, batch in enumerate(batches(StepBatches(schedule, encoder, SEED), first), first):
         stage = schedule.stage(step)
+        if init is not None:
+            model.model.language_model.requires_grad_(stage != "vision")
         with torch.autocast("cpu", torch.bfloat16):
             losses = compute(model, heads, batch, still_tower=stage == "reading")
         losses.total.backward()
@@ -133,15 +135,18 @@ def _judge(model: Qwen3VLForConditionalGeneration, held_out: list[Batch]) -> dic
 def _main() -> None:
     parser = argparse.ArgumentParser(prog="python -m arr_coc.demo.train", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="the run's directory (resumed)")
-    parser.add_argument("--init", type=Path, help="start from this checkpoint, with the last stage only")
+    parser.add_argument("--init", type=Path, help="start from this checkpoint")
     parser.add_argument("--vision-steps", type=int, default=1300, help="steps of the vision tower alone")
     parser.add_argument("--reading-steps", type=int, default=500, help="steps of the text part alone")
     parser.add_argument("--steps", type=int, default=4000, help="steps of everything together")
-    parser.add_argument("--rate", type=float, default=5e-4, help="learning rate of the last stage")
+    parser.add_argument("--vision-rate", type=float, default=2e-3, help="learning rate of the tower alone")
+    parser.add_argument("--rate", type=float, default=5e-4, help="learning rate of everything together")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
-    vision, reading = (0, 0) if given.init else (given.vision_steps, given.reading_steps)
-    schedule = Schedule(vision, reading, given.steps, joint_rate=given.rate)
+    schedule = Schedule(
+        given.vision_steps, given.reading_steps, given.steps,
+        vision_rate=given.vision_rate, joint_rate=given.rate,
+    )  # fmt: skip
     # All shapes' kernels stay compiled; must be set before the first matrix product.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
     train(given.out, schedule, given.threads, init=given.init)

@@ -30,6 +30,9 @@ TEXT_PIECES = 320
 """Pieces of turns a sample. All batches of a geometry have one shape: the CPU's matrix kernels are compiled
 for a shape when it first comes, which costs as much as the step itself."""
 
+SHEETS_SHARE = 0.7
+"""Of the tower's own pictures; the rest are scenes. Sheets show many times more glyphs."""
+
 VISION_GRIDS = (Grid(8, 8), Grid(6, 11), Grid(11, 6), Grid(7, 9), Grid(9, 7), Grid(12, 12))
 
 Ids = NDArray[np.int64]
@@ -74,7 +77,7 @@ def vision_batch(rng: random.Random) -> Batch:
     wanted = VISION_TOKENS // grid.tokens
     shown: list[tuple[Pixels, Labels]] = []
     while len(shown) < wanted:
-        scene, views = _sheet_views(rng, grid) if rng.random() < 0.5 else _scene_views(rng, grid)
+        scene, views = _sheet_views(rng, grid) if rng.random() < SHEETS_SHARE else _scene_views(rng, grid)
         picture = render(scene)
         shown += [(cut(picture, v.grid, TOKEN_SIDE, v.box), label(scene, v)) for v in views]
     return Batch((grid,), *_stacked([shown[:wanted]]), None)

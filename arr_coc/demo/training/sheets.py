@@ -14,6 +14,7 @@ from arr_coc.demo.words import COMMON_WORDS
 from arr_coc.types import Box
 
 LEAST_PRINT = 11.0
+NUMBERS_SHARE = 0.3
 RANDOM_LETTERS = 0.9
 
 
@@ -49,7 +50,7 @@ def _in_cell(rng: random.Random, corner: tuple[float, float], cell: tuple[float,
 
 
 def _labelled(rng: random.Random, thing: SceneObject, room: float) -> SceneObject:
-    text = str(rng.randint(10, 99)) if rng.random() < 0.4 else _letters(rng)
+    text = str(rng.randint(10, 99)) if rng.random() < NUMBERS_SHARE else _letters(rng)
     plate = rng.random() < 0.65
     need = sampling._across_per_height(thing, text, plate)
     tallest = min(34.0, room / need)
