@@ -46,9 +46,11 @@ def alive(pid: int) -> bool:
 def make_was_interrupted() -> bool:
     """Whether the parent is a GNU make that got SIGINT. It neither ends nor passes the signal on, and
     only its lost handler tells; a terminal interrupts both, and ``kill`` make alone."""
-    status = dict(
-        line.split(":", 1) for line in Path(f"/proc/{os.getppid()}/status").read_text().splitlines()
-    )
+    try:
+        text = Path(f"/proc/{os.getppid()}/status").read_text()
+    except OSError:  # PID 1 of a container has no parent, and a parent may end at any time
+        return False
+    status = dict(line.split(":", 1) for line in text.splitlines())
     caught, ignored = int(status["SigCgt"], 16), int(status["SigIgn"], 16)
     return status["Name"].strip() == "make" and not (caught | ignored) & 1 << (signal.SIGINT - 1)
 
