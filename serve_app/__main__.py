@@ -5,6 +5,7 @@ Exit codes: 0 after SIGTERM or SIGINT, 1 where the server failed, 2 where it can
 
 import argparse
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -18,6 +19,8 @@ from serve_app.lifecycle import Server
 def main() -> int:
     """Serve until told otherwise; returns the exit code."""
     started = time.monotonic()
+    for number in (signal.SIGTERM, signal.SIGINT):  # PID 1 would ignore them; nothing is running yet
+        signal.signal(number, lambda *_: os._exit(0))
     parser = argparse.ArgumentParser(prog="python -m serve_app", description="Serve a config file.")
     parser.add_argument("config", type=Path, help="a Ray Serve config file such as configs/local.yaml")
     path = parser.parse_args().config

