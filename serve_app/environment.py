@@ -18,6 +18,8 @@ def variables(run: Path, haproxy: Path) -> dict[str, str]:
         "ARR_COC_METRICS_DIR": str(run / "metrics"),
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        # a decoded picture is tens of megabytes; Ray's own limit is four
+        "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(2**31 - 1),
         "RAY_SERVE_LOG_TO_STDERR": "1",  # requests are logged by us; what Serve warns of should be seen
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(haproxy),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(run / "haproxy.cfg"),
