@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from arr_coc.types import Sampling
 
+COLDEST = 1e-3
+"""Temperatures below are greedy: logits divided by less overflow, and the largest wins anyway."""
+
 
 def uniform(seed: int, step: int) -> float:
     """A number in [0, 1) that depends on ``seed`` and ``step`` only (counter-based Philox)."""
@@ -33,7 +36,7 @@ class Sampler:
         """
         logits = logits.index_fill(-1, self._banned, -torch.inf)
         best, ids = logits.max(-1)
-        sampled = [i for i, row in enumerate(rows) if row.temperature > 0]
+        sampled = [i for i, row in enumerate(rows) if row.temperature >= COLDEST]
         if sampled:
             chosen = self._sample(logits[sampled], [rows[i] for i in sampled], [steps[i] for i in sampled])
             ids[sampled] = chosen
@@ -49,6 +52,7 @@ class Sampler:
         cumulative = probabilities.cumsum(-1)
         # nucleus: the smallest set whose probability reaches top_p, the first token always included
         kept = probabilities.masked_fill(cumulative - probabilities >= column([r.top_p for r in rows]), 0.0)
+        kept[:, 0] = probabilities[:, 0]  # also where top_p is too small for float32
         mass = kept.cumsum(-1)
         rank = (mass <= column(draws) * mass[:, -1:]).sum(-1, keepdim=True)
         last_kept = (kept > 0).sum(-1, keepdim=True) - 1

@@ -2,6 +2,8 @@
 
 import numpy as np
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arr_coc.engine.sampling import Sampler, uniform
 from arr_coc.types import Sampling
@@ -53,3 +55,23 @@ def test_uniform_depends_on_seed_and_step_alone() -> None:
     assert uniform(1, 2) == uniform(1, 2)
     assert len({uniform(seed, step) for seed in range(5) for step in range(5)}) == 25
     assert 0 <= uniform(-3, 0) < 1
+
+
+@given(
+    temperature=st.floats(0, 2),
+    top_p=st.floats(0, 1, exclude_min=True),
+    seed=st.integers(0, 2**63 - 1),
+    scale=st.sampled_from([0.0, 1.0, 50.0]),
+)
+def test_whatever_a_client_may_ask_for_gives_an_allowed_token(
+    temperature: float, top_p: float, seed: int, scale: float
+) -> None:
+    logits = scale * torch.randn(1, 20, generator=torch.Generator().manual_seed(seed % 1000))
+    (chosen,) = _choose(logits, [Sampling(temperature=temperature, top_p=top_p, seed=seed)])
+    assert 1 <= chosen < 20
+
+
+def test_the_coldest_temperatures_and_smallest_nuclei_are_greedy() -> None:
+    logits = torch.tensor([[9.0, 1.0, 3.0, 2.9]])
+    for sampling in (Sampling(temperature=1e-40, seed=1), Sampling(temperature=1.0, top_p=1e-50, seed=1)):
+        assert _choose(logits, [sampling]) == [2]
