@@ -3,6 +3,7 @@
 Owns ``arr_coc.json``, the file that lies beside a model's weights. Knows nothing of weights.
 """
 
+import json
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +15,8 @@ PROFILE_FILE = "arr_coc.json"
 SMALLEST_VIEW = 64  # visual tokens; no view and no patch is smaller
 
 Head = tuple[int, int]  # (layer, head), counted from zero
+
+_PATCH_SIDES = {"qwen2_vl": 14, "qwen2_5_vl": 14, "qwen3_vl": 16}  # where a configuration leaves it out
 
 
 class Tier(BaseModel):
@@ -64,14 +67,29 @@ class ModelProfile(BaseModel):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read ``arr_coc.json`` in a model directory; without one, the defaults.
+        """Read ``arr_coc.json`` in a model directory; without one, the defaults. ``token_side`` is the
+        model's own, from its ``config.json``.
 
-        Raises ModelLoadError where the file does not say what it should.
+        Raises ModelLoadError where a file does not say what it should.
         """
+        side = _token_side(directory / "config.json")
         path = directory / PROFILE_FILE
-        if not path.exists():
-            return cls()
         try:
-            return cls.model_validate_json(path.read_bytes())
+            profile = cls.model_validate_json(path.read_bytes()) if path.exists() else cls()
         except (OSError, ValidationError) as error:
             raise ModelLoadError(f"{PROFILE_FILE} in the model directory is not a valid profile") from error
+        return profile.model_copy(update={"token_side": side}) if side else profile
+
+
+def _token_side(config: Path) -> int | None:
+    """Pixels along one visual token; None where the model's vision part says nothing of patches."""
+    if not config.exists():
+        return None
+    try:
+        content = json.loads(config.read_text())
+        vision = content.get("vision_config", {})
+        default = _PATCH_SIDES.get(content.get("model_type"))
+        patch = vision.get("patch_size", default)
+        return None if patch is None else int(patch) * int(vision.get("spatial_merge_size", 2))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ModelLoadError(f"{config} is not a model's configuration") from error

@@ -7,7 +7,8 @@ patches the answer prompt shows. Does not decode pictures and knows no transport
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
@@ -17,11 +18,12 @@ from numpy.typing import NDArray
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.detokenizer import Detokenizer
 from arr_coc.engine.engine import Engine
+from arr_coc.engine.memory import require_memory
 from arr_coc.engine.observer import Observer
 from arr_coc.engine.outcome import Finish, Outcome
 from arr_coc.engine.sequence import Resume, Times
 from arr_coc.engine.sequence import Sequence as Seq
-from arr_coc.errors import ContextLengthExceeded, EngineClosed, Overloaded
+from arr_coc.errors import ContextLengthExceeded, EngineClosed, ModelLoadError, Overloaded
 from arr_coc.foveation import cut
 from arr_coc.model.adapter import Adapter, Prompt
 from arr_coc.model.config import ModelConfig
@@ -38,11 +40,13 @@ from arr_coc.types import (
     Grid,
     Patch,
     Report,
+    Sampling,
     TexturedPicture,
 )
 from arr_coc.warmup import warm_up_pictures
 
 MARKERS = 2  # prompt tokens around each picture
+WARM_UP_TOKENS = 4
 
 
 @dataclass(slots=True)
@@ -73,7 +77,13 @@ class VisionLanguageModel:
         self._adapter = adapter
         self._profile = profile
         self._config = config
+        self._observer = observer
         self._allocator = allocator or Relevance(profile)
+        if profile.token_side != adapter.token_side:
+            raise ModelLoadError(
+                f"the profile says {profile.token_side} px a visual token, the model {adapter.token_side}"
+            )
+        require_memory(adapter.kv, config)
         self._engine = Engine(adapter, heads_by_layer(profile, adapter), config, observer)
         self._in_flight = 0
         self._draining = False
@@ -94,22 +104,26 @@ class VisionLanguageModel:
 
     async def _warm_up(self) -> None:
         for picture in warm_up_pictures(self._profile):
-            await self.answer(Ask(request_id="warm-up", query="What is this?"), picture)
+            await self.answer(
+                Ask("warm-up", "What is this?", Sampling(max_new_tokens=WARM_UP_TOKENS)), picture
+            )
 
     async def answer(self, ask: Ask, picture: TexturedPicture) -> Report:
         """The whole answer. Raises ContextLengthExceeded, Overloaded, DeadlineExceeded, ModelFault,
         EngineClosed; cancelling the task frees the request's slot within one step."""
-        async for item in self.stream(ask, picture):
-            if isinstance(item, Report):
-                return item
+        async with aclosing(self.stream(ask, picture)) as items:
+            async for item in items:
+                if isinstance(item, Report):
+                    return item
         raise AssertionError("a stream ends with a report or an error")
 
-    async def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncIterator[Delta | Report]:
+    async def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
         """Text as it becomes final, then the report. Errors and cancellation as ``answer``."""
         self._admit(ask, picture)
         zoom = _Zoom()
         sequence = self._sequence(ask, picture, zoom)
         self._in_flight += 1
+        self._observer.arrived(picture.texture_ms / 1e3)
         started = time.monotonic()
         try:
             self._engine.submit(sequence)
@@ -119,7 +133,8 @@ class VisionLanguageModel:
                 else:
                     yield Delta(item)
         finally:
-            self._engine.cancel(sequence.outcome)  # nothing happens where it has ended
+            if not sequence.outcome.ended:
+                self._engine.cancel(sequence.outcome)
             self._note_share(time.monotonic() - started)
             self._in_flight -= 1
 
@@ -128,7 +143,7 @@ class VisionLanguageModel:
         alive = self._engine.alive and not self._draining
         return EngineStatus(
             ready=alive,
-            detail="ok" if alive else "draining",
+            detail="ok" if alive else "draining" if self._draining else "the engine has ended",
             model=self._adapter.name,
             device=str(self._adapter.kv.device),
             dtype=str(self._adapter.kv.dtype).removeprefix("torch."),
@@ -154,9 +169,9 @@ class VisionLanguageModel:
     def _admit(self, ask: Ask, picture: TexturedPicture) -> None:
         if self._draining:
             raise EngineClosed("the server is shutting down")
-        waiting = self._engine.waiting
-        if waiting >= self._config.max_queue:
-            raise Overloaded("too many requests are waiting", retry_after_s=waiting * self._seconds_each)
+        beyond = self._in_flight - self._config.slots
+        if beyond >= self._config.max_queue:
+            raise Overloaded("too many requests are waiting", retry_after_s=beyond * self._seconds_each)
 
     def _note_share(self, seconds: float) -> None:
         share = seconds / max(1, self._in_flight)

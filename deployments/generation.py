@@ -105,11 +105,12 @@ class GenerationStage:
             await self._answerer.drain(timeout_s)
 
     async def check_health(self) -> None:
-        """Ray replaces the replica when this raises: the engine hangs, or loading failed."""
+        """Ray replaces the replica when this raises: the engine hangs or has died, or loading failed."""
         status = await self.status()
         if status.last_step_age_s > self._engine.stall_s:
             raise RuntimeError(f"the engine made no step for {status.last_step_age_s:.0f} s")
-        if status.detail.startswith(FAILED):
+        ended = self._answerer is not None and not status.ready and status.detail != "draining"
+        if ended or status.detail.startswith(FAILED):
             raise RuntimeError(status.detail)
 
     def _loaded(self) -> Answerer:

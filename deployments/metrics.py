@@ -20,7 +20,7 @@ ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
 TOKENS = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 
 STAGES = {
-    "texture": ("arr_coc_texture_seconds", "Time in the texture stage."),
+    "texture": ("arr_coc_texture_seconds", "Time in the texture stage, its queue included."),
     "queue": ("arr_coc_request_queue_time_seconds", "Time a sequence waited for a slot."),
     "probe": ("arr_coc_probe_seconds", "Time of the probe, its wait for a batch included."),
     "relevance": ("arr_coc_relevance_seconds", "Time to allocate tokens to patches."),
@@ -116,6 +116,9 @@ class EngineMetrics:
         self._tokens.labels(kind).observe(tokens)
         self._padding.labels(kind).inc(padded_tokens - tokens)
         self._seconds.labels(kind).observe(seconds)
+
+    def arrived(self, texture_s: float) -> None:
+        self._stages["texture"].observe(texture_s)
 
     def occupancy(self, running: int, waiting: int, slots: int) -> None:
         self._running.set(running)

@@ -35,10 +35,6 @@ class SlotCache(Cache):
         self.values = [torch.zeros_like(k) for k in self.keys]
         self._view: _Rows | _Slots | _Fresh
 
-    @property
-    def nbytes(self) -> int:
-        return 2 * sum(k.nbytes for k in self.keys)
-
     def view_rows(self, first: int, lengths: torch.Tensor, kv_length: int) -> None:
         """Decode: rows ``first .. first + len(lengths)`` append one token each at ``lengths`` [rows]."""
         self._view = _Rows(first, lengths, kv_length)

@@ -7,11 +7,14 @@ BatchKind = Literal["probe", "prefill", "decode"]
 
 
 class Observer(Protocol):
-    """Called from the engine's thread; must return at once and never raise."""
+    """Called from any thread; must return at once and never raise."""
 
     def batch(self, kind: BatchKind, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
         """A forward of ``rows`` sequences and ``tokens`` real tokens ran for ``seconds``;
         ``padded_tokens`` counts padding too, so waste is ``1 - tokens / padded_tokens``."""
+
+    def arrived(self, texture_s: float) -> None:
+        """A request came in, whose picture took ``texture_s`` seconds in the texture stage."""
 
     def occupancy(self, running: int, waiting: int, slots: int) -> None:
         """Sequences holding a slot, sequences queued, and slots in all, after a step."""
@@ -24,6 +27,9 @@ class Silent:
     """An observer that listens to nothing."""
 
     def batch(self, kind: BatchKind, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
+        pass
+
+    def arrived(self, texture_s: float) -> None:
         pass
 
     def occupancy(self, running: int, waiting: int, slots: int) -> None:

@@ -6,6 +6,12 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForImageTextToText, AutoTokenizer
+from transformers.utils.constants import (
+    IMAGENET_STANDARD_MEAN,
+    IMAGENET_STANDARD_STD,
+    OPENAI_CLIP_MEAN,
+    OPENAI_CLIP_STD,
+)
 
 from arr_coc.errors import ModelLoadError
 from arr_coc.model.adapter import Adapter
@@ -28,7 +34,7 @@ def load(directory: Path, config: ModelConfig) -> Adapter:
         tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelLoadError(f"the model at {directory} cannot be loaded: {error}") from error
-    mean, std = _normalisation(directory)
+    mean, std = _normalisation(directory, family)
     return QwenVL(config.name or directory.name, model.to(device).eval(), tokenizer, mean, std)
 
 
@@ -42,11 +48,13 @@ def placement(config: ModelConfig) -> tuple[torch.device, torch.dtype]:
     return device, auto if config.dtype == "auto" else getattr(torch, config.dtype)
 
 
-def _normalisation(directory: Path) -> tuple[list[float], list[float]]:
-    """Mean and deviation of the model's image processor."""
+def _normalisation(directory: Path, family: str) -> tuple[list[float], list[float]]:
+    """Mean and deviation of the model's image processor; the family's own where it is not told."""
     path = directory / "preprocessor_config.json"
     if not path.is_file():
-        return [0.5] * 3, [0.5] * 3  # Qwen3-VL's own
+        if family == "qwen3_vl":
+            return IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD
+        return OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
     settings = _read_json(path)
     return settings["image_mean"], settings["image_std"]
 

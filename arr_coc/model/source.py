@@ -14,4 +14,8 @@ def resolve(source: str) -> Path:
         raise ModelLoadError(f"no model at {source!r}: {directory}/config.json does not exist")
     if not any(directory.glob("*.safetensors")):
         raise ModelLoadError(f"no safetensors weights at {source!r}; other formats are never read")
+    if not (directory / "tokenizer.json").is_file():
+        raise ModelLoadError(
+            f"no tokenizer.json at {source!r}; AutoTokenizer.from_pretrained(...).save_pretrained(...) writes it"
+        )
     return directory

@@ -25,6 +25,30 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert ModelProfile.load(tmp_path) == profile
 
 
+@pytest.mark.parametrize(
+    ("config", "side"),
+    [
+        ({"model_type": "qwen2_vl", "vision_config": {"patch_size": 14, "spatial_merge_size": 2}}, 28),
+        ({"model_type": "qwen2_5_vl", "vision_config": {}}, 28),
+        ({"model_type": "qwen3_vl", "vision_config": {"patch_size": 16}}, 32),
+        ({"vision_config": {"patch_size": 10, "spatial_merge_size": 3}}, 30),
+        ({}, 32),
+    ],
+)
+def test_the_side_of_a_token_is_the_models_own(tmp_path: Path, config: object, side: int) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert ModelProfile.load(tmp_path).token_side == side
+    (tmp_path / PROFILE_FILE).write_text(json.dumps({"max_patches": 2}))
+    assert ModelProfile.load(tmp_path).token_side == side
+
+
+@pytest.mark.parametrize("text", ["{", "[]", json.dumps({"vision_config": {"patch_size": "wide"}})])
+def test_a_broken_configuration_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ModelLoadError):
+        ModelProfile.load(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", json.dumps({"token_sides": 3}), json.dumps({"heads": [[1]]})])
 def test_a_broken_profile_is_the_operators_to_mend(tmp_path: Path, text: str) -> None:
     (tmp_path / PROFILE_FILE).write_text(text)
