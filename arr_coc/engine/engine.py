@@ -105,6 +105,9 @@ class Engine:
         while not self._closed:
             try:
                 self.step()
+            except STICKY:
+                log.critical("the accelerator failed for good; ending the process", exc_info=True)
+                os._exit(70)
             except Exception:  # a fault of the engine itself: nothing it holds can be trusted
                 log.exception("engine step failed")
                 self._end_where(lambda seq: True, ModelFault("the engine failed"))
@@ -124,9 +127,13 @@ class Engine:
             case Idle(seconds):
                 self._outbox.flush()
                 self._step_started = None
+                self._tell_occupancy()
                 if not self._closed:
                     self._take_commands(wait=seconds or 3600.0)
         self._outbox.flush()
+        self._tell_occupancy()
+
+    def _tell_occupancy(self) -> None:
         self._observer.occupancy(self.running, self._scheduler.waiting, self._slots.capacity)
 
     def _take_commands(self, wait: float | None) -> None:
@@ -189,12 +196,12 @@ class Engine:
         row.times.probed = time.monotonic()
         try:
             prompt = resume(attention)
+            if prompt is not None:
+                row.cut_back(prompt)
         except Exception as error:
             self._fail(row, error)
             return False
         row.times.resumed = time.monotonic()
-        if prompt is not None:
-            row.cut_back(prompt)
         return prompt is not None
 
     # Decode
@@ -229,28 +236,36 @@ class Engine:
         try:
             return list(zip(rows, run(rows), strict=True))
         except STICKY:
-            log.critical("the accelerator failed for good; ending the process", exc_info=True)
-            os._exit(70)
+            raise
         except Exception as error:
-            if isinstance(error, torch.OutOfMemoryError):
-                torch.cuda.empty_cache()
-            if len(rows) == 1:
-                return [(rows[0], error)]
-            log.warning(
-                "a forward of %d rows failed (%s); retrying in halves", len(rows), type(error).__name__
-            )
-            middle = len(rows) // 2
-            return self._attempt(rows[:middle], run) + self._attempt(rows[middle:], run)
+            log.warning("a forward of %d rows failed", len(rows), exc_info=error)
+            failure = error.with_traceback(None)  # its frames hold the forward's activations
+        if isinstance(failure, torch.OutOfMemoryError):
+            torch.cuda.empty_cache()
+        if len(rows) == 1:
+            return [(rows[0], failure)]
+        middle = len(rows) // 2
+        return self._attempt(rows[:middle], run) + self._attempt(rows[middle:], run)
 
     def _choose(self, logits: torch.Tensor, rows: Sequence[Seq]) -> NDArray[np.int64]:
         return self._sampler.choose(logits, [r.sampling for r in rows], [len(r.output) for r in rows])
 
     def _append(self, row: Seq, token: int) -> None:
-        """Take one more token into the answer; -1 says that the row's logits were not finite."""
+        """Take one more token into the answer; -1 says that the row's logits were not finite.
+
+        What goes wrong here ends this row alone."""
         if token < 0:
             self._cache.clear(row.slot)
             self._fail(row, ModelFault("the model gave no finite probabilities"))
             return
+        try:
+            self._extend(row, token)
+        except STICKY:
+            raise
+        except Exception as error:
+            self._fail(row, error)
+
+    def _extend(self, row: Seq, token: int) -> None:
         row.output.append(token)
         room = self._config.max_length - row.length
         reason = finish_reason(row.output, row.sampling, self._adapter.eos_ids, room)

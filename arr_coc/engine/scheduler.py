@@ -93,10 +93,10 @@ class Scheduler(Generic[J]):
     def _until_cut(self, now: float, running: int, free_slots: int) -> float | None:
         if not self._waiting or not free_slots:
             return None
-        if len(self._waiting) >= free_slots or self._price() >= self._config.prefill_token_budget:
-            return 0.0
         if running:  # the window bounds how often a prefill may hold up those that decode
             return max(0.0, self._last_prefill + self._window.seconds - now)
+        if len(self._waiting) >= free_slots or self._price() >= self._config.prefill_token_budget:
+            return 0.0
         return self._window.remaining(now, oldest=self._waiting[0][0])
 
     def _price(self) -> int:

@@ -73,6 +73,15 @@ def test_the_window_bounds_how_often_decoding_is_interrupted() -> None:
     assert isinstance(scheduler.plan(1.011, 1, 4), Prefill)
 
 
+def test_nearly_full_slots_do_not_undo_the_window() -> None:
+    scheduler = _scheduler(window_ms=20)
+    for _ in range(4):
+        scheduler.submit(Job(10), 0.0)
+    assert isinstance(scheduler.plan(0.0, running=3, free_slots=1), Prefill)
+    assert scheduler.plan(0.01, running=3, free_slots=1) == Decode()
+    assert isinstance(scheduler.plan(0.021, running=3, free_slots=1), Prefill)
+
+
 def test_a_busy_stream_of_arrivals_is_waited_for() -> None:
     scheduler = _scheduler(window_ms=10, prefill_token_budget=1000)
     for i in range(4):
