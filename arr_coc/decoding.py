@@ -63,6 +63,16 @@ def read_header(image: bytes, limits: PictureLimits) -> PictureHeader:
     return PictureHeader(width, height, _sniff(image))
 
 
+def decoded_bytes(image: bytes, limits: PictureLimits) -> int:
+    """The most that ``image`` occupies once it is decoded and scaled as `decode` is asked to, in bytes.
+
+    Raises InvalidImage.
+    """
+    header = read_header(image, limits)
+    shrink = min(1.0, limits.max_source_side / max(header.width, header.height))
+    return 3 * round(header.width * shrink) * round(header.height * shrink)
+
+
 def decode(image: bytes, limits: PictureLimits, long_side: int) -> Image.Image:
     """Decode to upright sRGB on white, scaled down so that no side is longer than ``long_side`` pixels.
 
@@ -76,6 +86,8 @@ def decode(image: bytes, limits: PictureLimits, long_side: int) -> Image.Image:
         file.draft(None, size)
         file.load()
         picture = _on_white(file)
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow raises whatever a broken file makes it stumble over
         raise InvalidImage("the picture cannot be decoded") from error
     if picture.size != size:

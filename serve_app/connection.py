@@ -19,6 +19,7 @@ from serve_app.body import BodyReader, media_type, parse_body
 from serve_app.envelope import Record, record_of
 
 Answer = Callable[[Request, Turn, object], Awaitable[Response]]
+LARGE_BYTES = 2**20
 GRACE_S = 5.0  # after the deadline, for a client to take in the last of its response
 
 
@@ -42,10 +43,16 @@ class WorkRoute:
         with self._admit() as turn:
             kind = media_type(request, *self._media_types)
             async with self._reader.read(request) as body:
-                fields = parse_body(request, kind, body)
+                fields = await self._parsed(request, kind, body)
                 body.clear()
                 work = self._respond(request, turn, fields, send)
                 await _while_connected(receive, work, record_of(scope))
+
+    async def _parsed(self, request: Request, kind: str, body: bytearray) -> object:
+        """Large bodies are parsed in a thread: other clients' streams go on meanwhile."""
+        if len(body) < LARGE_BYTES:
+            return parse_body(request, kind, body)
+        return await asyncio.to_thread(parse_body, request, kind, body)
 
     async def _respond(self, request: Request, turn: Turn, fields: object, send: Send) -> None:
         response = await self._answer(request, turn, fields)

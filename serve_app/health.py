@@ -13,14 +13,15 @@ from arr_coc.errors import ArrCocError, EngineClosed
 from arr_coc.types import EngineStatus
 
 _log = logging.getLogger(__name__)
-_LOOK_S = 5.0  # a look that takes longer counts as none
+_LOOK_S = 2.0  # a look that takes longer counts as none
+_SILENCE_S = 10.0  # a stage whose process is alive answers within seconds, however busy its engine
 
 
 class StatusWatch:
     """The engine's newest status, renewed every ``refresh_s`` while ``run`` runs.
 
-    An engine is stalled when it has had work but made no step, or has given no status, for
-    ``stall_s`` seconds.
+    An engine is stalled when it has had work but made no step for ``stall_s`` seconds. A stage that has
+    given no status for ten seconds is taken for gone, one busy moment is not.
     """
 
     def __init__(
@@ -46,8 +47,7 @@ class StatusWatch:
             await asyncio.sleep(self._refresh_s)
 
     async def refresh(self) -> None:
-        """Looks once. A stage that says it is gone is believed; one that says nothing, only after
-        the stall time."""
+        """Looks once. A stage that says it is gone is believed at once; one that says nothing, after a while."""
         try:
             async with asyncio.timeout(_LOOK_S):
                 self.status = await self._look()
@@ -67,7 +67,7 @@ class StatusWatch:
             return missing
         if self.status.last_step_age_s > self._stall_s:
             return "the engine has made no step for too long"
-        if self._clock() - self._seen_at > self._stall_s:
+        if self._clock() - self._seen_at > _SILENCE_S:
             return "the generation stage has given no status for too long"
         return None
 

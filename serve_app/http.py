@@ -143,18 +143,20 @@ class _Routes:
         return JSONResponse([item.result() for item in items])
 
     async def _batch_item(self, index: int, turn: Turn, fields: object, request_id: str) -> dict[str, Any]:
-        outcome, began_s = "ok", turn.left_s()
+        outcome, began_s = "cancelled", turn.left_s()
         place: AbstractContextManager[Turn]
         try:
             place = nullcontext(turn) if index == 0 else turn.another()
             with place:
-                return await self._answer(turn, fields, request_id)
+                reply = await self._answer(turn, fields, request_id)
+            outcome = "ok"
+            return reply
         except Exception as error:
-            reply = describe(error)
-            outcome = reply.outcome
-            if reply.code == "internal_error":
+            told = describe(error)
+            outcome = told.outcome
+            if told.code == "internal_error":
                 _log.error("unforeseen error in request %s", request_id, exc_info=error)
-            return dict(reply.payload)
+            return dict(told.payload)
         finally:
             self._observer.finished("batch_item", outcome, began_s - turn.left_s())
 

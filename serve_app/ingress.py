@@ -8,6 +8,7 @@ the stage. Knows nothing of bodies and statuses.
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -18,6 +19,7 @@ from ray.serve.exceptions import BackPressureError, RayServeException, RequestCa
 from ray.serve.handle import DeploymentHandle
 from starlette.applications import Starlette
 
+from arr_coc.decoding import decoded_bytes
 from arr_coc.errors import ArrCocError, Cancelled, Overloaded
 from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
 from deployments.logs import configure_logging
@@ -27,8 +29,8 @@ from serve_app.config import AppConfig
 from serve_app.errors import StageCrashed
 from serve_app.http import create_app
 from serve_app.pipeline import Pipeline
+from serve_app.room import Room
 
-STATUS_TIMEOUT_S = 2.0  # a stage that is being replaced does not answer at all
 _PACKAGES = ("arr-coc-serve", "ray", "torch", "transformers")
 
 
@@ -64,11 +66,7 @@ class GenerationHandle:
             response.cancel()  # nothing happens where it has ended
 
     async def status(self) -> EngineStatus:
-        try:
-            async with asyncio.timeout(STATUS_TIMEOUT_S):
-                status: EngineStatus = await _call(self._handle.status.remote())
-        except TimeoutError:
-            raise StageCrashed("the generation stage is starting") from None
+        status: EngineStatus = await _call(self._handle.status.remote())
         return status
 
 
@@ -87,8 +85,13 @@ class Ingress:
         open_directory(metrics_directory)
         self._metrics_directory = metrics_directory
         self._config = config
-        door = Door(config.admission)
-        self._pipeline = Pipeline(TextureHandle(texture), GenerationHandle(generation), door)
+        self._pipeline = Pipeline(
+            TextureHandle(texture),
+            GenerationHandle(generation),
+            Door(config.admission),
+            Room(config.http.max_decoded_bytes),
+            weigh=partial(decoded_bytes, limits=config.pictures),
+        )
 
     def __serve_build_asgi_app__(self) -> Starlette:
         return create_app(
@@ -96,7 +99,7 @@ class Ingress:
             self._config.http,
             self._config.engine,
             observer=RequestMetrics(),
-            render_metrics=lambda: scrape(self._metrics_directory),
+            render_metrics=lambda: asyncio.to_thread(scrape, self._metrics_directory),
             versions=_versions(),
         )
 

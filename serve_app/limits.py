@@ -12,6 +12,9 @@ class HttpLimits(BaseModel):
     max_buffered_mib: float = Field(
         default=512.0, gt=0, description="bodies held in memory at once, all requests together; beyond, 429"
     )
+    max_decoded_mib: float = Field(
+        default=1024.0, gt=0, description="decoded pictures in memory at once, in each stage; beyond, wait"
+    )
     body_timeout_s: float = Field(default=30.0, gt=0, description="time to send the whole body; beyond, 408")
     max_headers: int = Field(default=100, ge=1, description="header lines of a request; beyond, 431")
     max_header_kib: float = Field(default=16.0, gt=0, description="all headers together; beyond, 431")
@@ -26,6 +29,10 @@ class HttpLimits(BaseModel):
     @property
     def max_buffered_bytes(self) -> int:
         return int(self.max_buffered_mib * 2**20)
+
+    @property
+    def max_decoded_bytes(self) -> int:
+        return int(self.max_decoded_mib * 2**20)
 
     @property
     def max_header_bytes(self) -> int:

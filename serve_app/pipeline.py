@@ -5,14 +5,15 @@ a stage whose process died raises ``StageCrashed``.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
 from serve_app.admission import AdmissionConfig, Door, Turn, deadline_exceeded
 from serve_app.errors import StageCrashed
+from serve_app.room import Room
 
 Result = TypeVar("Result")
 
@@ -40,10 +41,21 @@ class GenerationStage(Protocol):
 class Pipeline:
     """Both stages behind one door. One per ingress process, used from one event loop."""
 
-    def __init__(self, texture: TextureStage, generation: GenerationStage, door: Door | None = None) -> None:
+    def __init__(
+        self,
+        texture: TextureStage,
+        generation: GenerationStage,
+        door: Door | None = None,
+        room: Room | None = None,
+        weigh: Callable[[bytes], int] = len,
+    ) -> None:
+        """``weigh`` tells the bytes that an encoded picture decodes to; so many are held of ``room``
+        while its request is under way. It may raise InvalidRequest."""
         self._texture = texture
         self._generation = generation
         self._door = door or Door(AdmissionConfig())
+        self._room = room or Room(2**30)
+        self._weigh = weigh
 
     @property
     def draining(self) -> bool:
@@ -72,21 +84,32 @@ class Pipeline:
 
     async def answer(self, turn: Turn, ask: Ask, image: bytes) -> Report:
         """The whole answer, or a typed error."""
-        picture = await self._prepare(turn, ask, image)
-        return await _in_time(turn, lambda: self._generation.answer(_handed_over(ask, turn), picture))
+        async with self._held(turn, image):
+            picture = await self._prepare(turn, ask, image)
+            return await _in_time(turn, lambda: self._generation.answer(_handed_over(ask, turn), picture))
 
     async def stream(self, turn: Turn, ask: Ask, image: bytes) -> AsyncGenerator[Delta | Report, None]:
         """Deltas, then the report; or a typed error at any point. Closing it cancels the request."""
-        picture = await self._prepare(turn, ask, image)
-        async with aclosing(self._generation.stream(_handed_over(ask, turn), picture)) as events:
-            while True:
-                try:
-                    event = await _in_time(turn, events.__anext__)
-                except StopAsyncIteration:
-                    raise StageCrashed("the generation stage ended before the answer was complete") from None
-                yield event
-                if isinstance(event, Report):
-                    return
+        async with self._held(turn, image):
+            picture = await self._prepare(turn, ask, image)
+            async with aclosing(self._generation.stream(_handed_over(ask, turn), picture)) as events:
+                while True:
+                    try:
+                        event = await _in_time(turn, events.__anext__)
+                    except StopAsyncIteration:
+                        raise StageCrashed(
+                            "the generation stage ended before the answer was complete"
+                        ) from None
+                    yield event
+                    if isinstance(event, Report):
+                        return
+
+    @asynccontextmanager
+    async def _held(self, turn: Turn, image: bytes) -> AsyncIterator[None]:
+        """Room for the decoded picture, waited for until the deadline at most."""
+        async with AsyncExitStack() as held:
+            await _in_time(turn, lambda: held.enter_async_context(self._room.hold(self._weigh(image))))
+            yield
 
     async def _prepare(self, turn: Turn, ask: Ask, image: bytes) -> TexturedPicture:
         def attempt() -> Awaitable[TexturedPicture]:

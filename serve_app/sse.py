@@ -46,9 +46,9 @@ class EventStream(Response):
         self._closing = closing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         try:
             async with aclosing(self._events):
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                 await self._send(self._first, send)
                 async for event in self._events:
                     await self._send(event, send)

@@ -61,14 +61,14 @@ async def test_an_engine_that_makes_no_step_is_unhealthy_but_may_be_asked() -> N
     assert watch.trouble() is None
 
 
-async def test_silence_is_trouble_only_after_the_stall_time() -> None:
+async def test_silence_is_trouble_only_after_a_while() -> None:
     watch, engine = watching()
     await watch.refresh()
     engine.answer = TimeoutError()
-    engine.now = 29.0
+    engine.now = 9.0
     await watch.refresh()
     assert watch.trouble() is None
-    engine.now = 31.0
+    engine.now = 11.0
     await watch.refresh()
     assert watch.trouble() is not None
     engine.answer = READY
