@@ -90,7 +90,7 @@ class GenerationStage:
         return EngineStatus(
             ready=False,
             detail=self._detail,
-            model=self._model.name or self._model.source,
+            model=self._model.served_name,
             device=self._model.device,
             dtype=self._model.dtype,
             running=0,

@@ -35,7 +35,7 @@ def load(directory: Path, config: ModelConfig) -> Adapter:
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelLoadError(f"the model at {directory} cannot be loaded: {error}") from error
     mean, std = _normalisation(directory, family)
-    return QwenVL(config.name or directory.name, model.to(device).eval(), tokenizer, mean, std)
+    return QwenVL(config.served_name, model.to(device).eval(), tokenizer, mean, std)
 
 
 def placement(config: ModelConfig) -> tuple[torch.device, torch.dtype]:
