@@ -179,6 +179,15 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class VisualTokens:
+    """What a model takes: the range of a request's visual-token budget, and a token's side in pixels."""
+
+    smallest_budget: int
+    largest_budget: int
+    side: int
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus:
     """A snapshot for health checks and admission."""
 
@@ -191,3 +200,4 @@ class EngineStatus:
     waiting: int  # sequences queued for one
     slots: int
     last_step_age_s: float  # seconds since the engine last made progress while it had work
+    visual_tokens: VisualTokens | None = None  # None until the model is loaded

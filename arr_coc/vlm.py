@@ -29,7 +29,7 @@ from arr_coc.model.adapter import Adapter, Prompt
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.loading import load
 from arr_coc.model.source import resolve
-from arr_coc.profile import ModelProfile
+from arr_coc.profile import SMALLEST_VIEW, ModelProfile
 from arr_coc.relevance import Relevance
 from arr_coc.types import (
     Allocation,
@@ -42,6 +42,7 @@ from arr_coc.types import (
     Report,
     Sampling,
     TexturedPicture,
+    VisualTokens,
 )
 from arr_coc.warmup import warm_up_pictures
 
@@ -151,6 +152,7 @@ class VisionLanguageModel:
             waiting=self._engine.waiting,
             slots=self._config.slots,
             last_step_age_s=self._engine.step_age_s,
+            visual_tokens=VisualTokens(SMALLEST_VIEW, self._profile.max_budget, self._profile.token_side),
         )
 
     async def drain(self, timeout_s: float) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from dataclasses import asdict
 from inspect import isawaitable
 from typing import Any
 
@@ -194,6 +195,7 @@ def _health(
                 "running": status.running,
                 "waiting": status.waiting,
                 "slots": status.slots,
+                "visual_tokens": asdict(status.visual_tokens) if status.visual_tokens else None,
                 "versions": dict(versions),
             }
         )

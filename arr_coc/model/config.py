@@ -12,7 +12,9 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str = "demo"
-    name: str | None = Field(default=None, description="what clients see; the last part of the source by default")
+    name: str | None = Field(
+        default=None, description="what clients see; the last part of the source by default"
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 on cuda, float32 on the cpu"

@@ -12,7 +12,7 @@ from arr_coc.decoding import PictureLimits
 from arr_coc.demo.scenes import render, sample_scene
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Silent
-from arr_coc.errors import ContextLengthExceeded, DeadlineExceeded, EngineClosed, Overloaded
+from arr_coc.errors import BudgetTooSmall, ContextLengthExceeded, DeadlineExceeded, EngineClosed, Overloaded
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.source import resolve
 from arr_coc.profile import ModelProfile
@@ -52,6 +52,16 @@ def test_both_routes_report_what_was_spent(vlm: VisionLanguageModel) -> None:
     assert {"queue", "probe", "relevance", "prefill", "first_token", "decode", "total"} <= set(
         zoom.timings_ms
     )
+
+
+def test_a_status_tells_which_budgets_are_taken(vlm: VisionLanguageModel) -> None:
+    told = vlm.status().visual_tokens
+    assert told is not None
+    assert _picture(1024, told.smallest_budget).grid.tokens <= told.smallest_budget
+    assert _picture(1024, told.largest_budget).view.shape[0] % told.side == 0
+    for budget in (told.smallest_budget - 1, told.largest_budget + 1):
+        with pytest.raises(BudgetTooSmall):
+            _picture(1024, budget)
 
 
 def test_a_stream_spells_its_report(vlm: VisionLanguageModel) -> None:

@@ -23,9 +23,13 @@ from arr_coc.types import (
     Scores,
     TexturedPicture,
     Usage,
+    VisualTokens,
 )
 
-READY = EngineStatus(True, "ok", "fake", "cpu", "float32", running=0, waiting=0, slots=4, last_step_age_s=0.0)
+READY = EngineStatus(
+    True, "ok", "fake", "cpu", "float32", running=0, waiting=0, slots=4, last_step_age_s=0.0,
+    visual_tokens=VisualTokens(smallest_budget=64, largest_budget=1024, side=32),
+)  # fmt: skip
 
 OVERVIEW = Grid(2, 3)
 PICTURE = TexturedPicture(

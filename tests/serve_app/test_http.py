@@ -155,6 +155,7 @@ async def test_health_gives_device_model_and_versions(site: Site) -> None:
     assert health["status"] == "ok"
     assert (health["model"], health["device"]) == ("fake", "cpu")
     assert health["versions"] == {"arr-coc-serve": "0"}
+    assert health["visual_tokens"] == {"smallest_budget": 64, "largest_budget": 1024, "side": 32}
     assert (await site.client.get("/live")).status_code == 200
 
 
