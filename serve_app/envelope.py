@@ -63,7 +63,7 @@ def record_of(scope: Scope) -> Record:
 
 class Envelope:
     """ASGI middleware. ``endpoints`` names the paths that ask for work; ``probes`` are the paths
-    that are neither counted nor logged while they succeed."""
+    that are neither counted nor logged: health, metrics, and the files of the page."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The native routes over a pipeline: asking, streaming, batches, and how the server fares.
+"""The native routes over a pipeline: asking, streaming, batches, how the server fares, and the page.
 
 It knows HTTP and the pipeline's two calls; neither processes nor a model.
 """
@@ -29,6 +29,7 @@ from serve_app.errors import describe
 from serve_app.health import StatusWatch
 from serve_app.limits import HttpLimits
 from serve_app.pipeline import Pipeline
+from serve_app.playground.assets import read_assets
 from serve_app.replies import Reply, reply_to
 from serve_app.schemas import QuestionLimits, read_question
 from serve_app.sse import EventStream
@@ -64,6 +65,8 @@ def create_app(
         observer,
     )
     reader = BodyReader(limits)
+    page = read_assets()
+    quiet = _PROBES.union(asset.path for asset in page)
 
     def admit() -> Turn:
         if not pipeline.draining:
@@ -81,9 +84,10 @@ def create_app(
             Route("/live", _live),
             Route("/health", _health(pipeline, watch, versions)),
             Route("/metrics", _metrics(render_metrics)),
+            *(asset.route for asset in page),
         ],
         middleware=[
-            Middleware(Envelope, limits=limits, observer=observer, endpoints=_ENDPOINTS, probes=_PROBES)
+            Middleware(Envelope, limits=limits, observer=observer, endpoints=_ENDPOINTS, probes=quiet)
         ],
         exception_handlers={HTTPException: _no_such_route},
         lifespan=_watching(watch),

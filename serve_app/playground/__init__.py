@@ -1,0 +1,1 @@
+"""The page at ``/``: a picture, a question, the answer, and where the model looked for it."""
