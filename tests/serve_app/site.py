@@ -38,14 +38,14 @@ class Site:
 
 def make_site(
     texture: Any = None,
+    generation: Any = None,
     *,
     limits: HttpLimits | None = None,
     admission: AdmissionConfig | None = None,
     metrics: Callable[[], bytes | Awaitable[bytes]] = lambda: b"up 1\n",
 ) -> Site:
-    """An application over fake stages; ``texture`` may be any texture stage."""
-    generation, ledger = FakeGeneration(), Ledger()
-    texture = texture or FakeTexture()
+    """An application over fake stages; ``texture`` and ``generation`` may be any such stage."""
+    texture, generation, ledger = texture or FakeTexture(), generation or FakeGeneration(), Ledger()
     pipeline = Pipeline(texture, generation, Door(admission or AdmissionConfig(), chance=lambda: 0.5))
     app = create_app(
         pipeline,
@@ -69,16 +69,16 @@ async def in_process(texture: Any = None, **options: Any) -> AsyncIterator[Site]
 
 
 @asynccontextmanager
-async def on_socket(texture: Any = None, **options: Any) -> AsyncIterator[Site]:
+async def on_socket(texture: Any = None, generation: Any = None, **options: Any) -> AsyncIterator[Site]:
     """A ready site behind a real server on a loopback port."""
-    site = make_site(texture, **options)
+    site = make_site(texture, generation, **options)
     listener = socket.create_server(("127.0.0.1", 0))
     site.port = listener.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(site.app, log_config=None, lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(site.app, log_config=None, lifespan="off"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     site.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{site.port}", trust_env=False)
     try:
-        async with site.client:
+        async with site.app.router.lifespan_context(site.app), site.client:
             await until(lambda: server.started)
             await until_healthy(site)
             yield site
