@@ -7,8 +7,8 @@ const STAGES = [
   ["texture", "Texture", "reads and measures the picture"],
   ["queue", "Queue", "waits for a slot"],
   ["probe", "Probe", "looks at the overview"],
-  ["relevance", "Relevance", "decides where to look closer"],
-  ["prefill", "Prefill", "looks again, with the question"],
+  ["relevance", "Relevance", "chooses where to look"],
+  ["prefill", "Prefill", "reads the question with all it sees"],
   ["decode", "Decode", "writes the answer"],
 ];
 const WAYS = ["propositional", "perspectival", "participatory"];

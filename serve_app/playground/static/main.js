@@ -53,8 +53,8 @@ function suggest(questions) {
 
 async function submit() {
   const text = query.value.trim();
-  if (!picture) return complain("Choose a picture first.", document.querySelector("[data-choose]"));
-  if (!text) return complain("", query);
+  if (!picture) return complain("Choose a picture first.");
+  if (!text) return query.focus();
   cancel();
   const question = { picture, query: text, budget: budget.value };
   const mine = (asking = new AbortController());
@@ -73,9 +73,9 @@ async function submit() {
   }
 }
 
-function complain(message, where) {
+function complain(message) {
   byId("picture-trouble").textContent = message;
-  where.focus();
+  [...document.querySelectorAll("[data-choose]")].find((button) => button.offsetParent)?.focus();
 }
 
 function begin(text) {
@@ -112,9 +112,12 @@ function cancel() {
 function showCode() {
   const language = document.querySelector("[name=language]:checked").value;
   byId("code").textContent = code[language];
-  byId("code-note").textContent = code.note;
+  byId("code-note").replaceChildren(...(picture.pasted ? [saveLink(picture)] : []), code.note);
   byId("copied").textContent = "";
 }
+
+const saveLink = ({ image, name }) =>
+  element("a", { href: image.src, download: name }, "Save the pasted picture");
 
 async function copy() {
   const text = byId("code");
@@ -160,5 +163,5 @@ byId("cancel").addEventListener("click", cancel);
 byId("copy").addEventListener("click", copy);
 for (const input of document.querySelectorAll("[name=language]")) input.addEventListener("change", showCode);
 
-listenForPictures(choose, (message) => complain(message, document.querySelector("[data-choose]")));
+listenForPictures(choose, complain);
 watchHealth();

@@ -40,7 +40,7 @@ print(reply["answer"], "for", reply["total_visual_tokens"], "visual tokens")
 function note({ picture }) {
   const whole = "POST /stream_generate takes the same fields and streams; explain=true adds the maps.";
   if (picture.path) return whole;
-  return `${picture.pasted ? "Needs the pasted picture as a file" : "Run it where the picture is"}. ${whole}`;
+  return `${picture.pasted ? " where you run it" : "Run it where the picture is"}. ${whole}`; // after a link
 }
 
 /** One word for a POSIX shell; plain words stay as they are. */

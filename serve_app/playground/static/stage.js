@@ -5,7 +5,7 @@ import { nameOf, paintSeen, paintVeil, peakOf } from "./vision.js";
 
 const WAYS = ["propositional", "perspectival", "participatory"];
 const SAYS = {
-  relevance: "The three ways of knowing, balanced. What is veiled was not worth a closer look.",
+  relevance: "The three ways of knowing, balanced: the darker, the less relevant to the question.",
   propositional: "How much each cell holds: the information in its texture.",
   perspectival: "How much each cell stands out from the rest of the picture.",
   participatory: "How strongly the question takes hold of each cell.",
@@ -54,6 +54,7 @@ export class Stage {
       input.disabled = !reply.relevance && input.value in SAYS;
       input.checked = input.value === (reply.relevance ? "relevance" : "picture");
     }
+    byId("show-boxes").parentElement.hidden = !reply.patches.length;
     if (reply.relevance) this.#letKeysRead();
     views.hidden = false;
     this.#render();
@@ -102,13 +103,14 @@ export class Stage {
   }
 
   #caption(view) {
-    const { balance, overview, patches, relevance } = this.#reply;
+    const { balance, overview, patches, relevance, route } = this.#reply;
     if (view === "seen") {
-      const first = `The overview, ${overview.rows} × ${overview.cols} tokens`;
+      const first = `${route === "direct" ? "All of it" : "The overview"}, ${overview.rows} × ${overview.cols} tokens`;
       return patches.length ? `${first}, and the patches at their own level of detail.` : `${first}.`;
     }
     if (view === "picture") {
-      return relevance ? "The picture as it came." : "Seen whole: no part of it needed a closer look.";
+      if (relevance) return "The picture as it came.";
+      return route === "direct" ? "Seen whole: it fits the budget." : "The budget left no room for a closer look.";
     }
     const weights = WAYS.map((way) => `${way} ${decimal(balance[way])}`).join(" · ");
     return view === "relevance" ? `${SAYS.relevance} Weights: ${weights}.`

@@ -42,7 +42,7 @@ async def opened(browser: "Browser", url: str, **options: Any) -> AsyncIterator[
         page = await context.new_page()
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+        page.on("console", lambda said: complaints.extend([said.text] if said.type == "error" else []))
         await page.goto(url)
         await page.locator("#samples button").first.wait_for()
         yield page

@@ -71,3 +71,26 @@ def gradient(width: int, height: int) -> bytes:
 def file(name: str, content: bytes, media_type: str = "image/png") -> Any:
     """A file as a file chooser gives it."""
     return {"name": name, "mimeType": media_type, "buffer": content}
+
+
+async def drop(page: "Page", content: bytes) -> None:
+    """``dropped.png`` from the desktop."""
+    await _transfer(
+        page, content, "new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })"
+    )
+
+
+async def paste(page: "Page", content: bytes) -> None:
+    """A picture from the clipboard."""
+    await _transfer(page, content, "new ClipboardEvent('paste', { clipboardData: data, bubbles: true })")
+
+
+async def _transfer(page: "Page", content: bytes, event: str) -> None:
+    await page.evaluate(
+        f"""(bytes) => {{
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "dropped.png", {{ type: "image/png" }}));
+            document.body.dispatchEvent({event});
+        }}""",
+        list(content),
+    )

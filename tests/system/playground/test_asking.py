@@ -11,8 +11,10 @@ from tests.system.playground.steps import (
     ask_again,
     ask_sample,
     choose_sample,
+    drop,
     file,
     gradient,
+    paste,
     reply_to_sample,
     said,
     shown,
@@ -72,8 +74,8 @@ async def test_a_newer_question_takes_over(site: Site, page: "Page") -> None:
     assert await page.locator("#progress").inner_text() == ""
 
 
-async def test_a_picture_comes_from_a_file_a_drop_or_the_clipboard(site: Site, page: "Page") -> None:
-    ways = ((_pick, "a picture.png"), (_drop, "dropped.png"), (_paste, "pasted.png"))
+async def test_a_picture_comes_from_a_file_adrop_or_the_clipboard(site: Site, page: "Page") -> None:
+    ways = ((_pick, "a picture.png"), (drop, "dropped.png"), (paste, "pasted.png"))
     for index, (bring, name) in enumerate(ways):
         content = gradient(320 + 32 * index, 320)
         await bring(page, content)
@@ -91,27 +93,6 @@ async def _pick(page: "Page", content: bytes) -> None:
     async with page.expect_file_chooser() as chooser:
         await page.get_by_role("button", name="choose a file").click()
     await (await chooser.value).set_files(file("a picture.png", content))
-
-
-async def _drop(page: "Page", content: bytes) -> None:
-    await _transfer(
-        page, content, "new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })"
-    )
-
-
-async def _paste(page: "Page", content: bytes) -> None:
-    await _transfer(page, content, "new ClipboardEvent('paste', { clipboardData: data, bubbles: true })")
-
-
-async def _transfer(page: "Page", content: bytes, event: str) -> None:
-    await page.evaluate(
-        f"""(bytes) => {{
-            const data = new DataTransfer();
-            data.items.add(new File([new Uint8Array(bytes)], "dropped.png", {{ type: "image/png" }}));
-            document.body.dispatchEvent({event});
-        }}""",
-        list(content),
-    )
 
 
 async def test_the_budget_is_automatic_until_the_slider_moves(site: Site, page: "Page") -> None:

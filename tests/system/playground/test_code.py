@@ -16,6 +16,7 @@ from tests.system.playground.steps import (
     ask_again,
     ask_sample,
     file,
+    paste,
     reply_to_sample,
     said,
     shown,
@@ -70,3 +71,19 @@ async def test_the_code_is_copied(browser: "Browser", site: Site) -> None:
         await shown(page, "#copied", "Copied")
         copied = await page.evaluate("navigator.clipboard.readText()")
         assert copied == await page.locator("#code").text_content()
+
+
+async def test_a_pasted_picture_can_be_saved_for_the_code(site: Site, page: "Page", tmp_path: Path) -> None:
+    content = SAMPLE.read_bytes()
+    await paste(page, content)
+    await page.locator("#picture[alt$='pasted.png']").wait_for()
+    await page.get_by_label("Question", exact=True).fill(QUESTION)
+    await ask_again(page)
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="Save the pasted picture").click()
+    saved = await download.value
+    assert saved.suggested_filename == "pasted.png"
+    await saved.save_as(tmp_path / saved.suggested_filename)
+    assert (tmp_path / "pasted.png").read_bytes() == content
+    expected = (await reply_to_sample(site))["total_visual_tokens"]
+    await _assert_code_runs(page, tmp_path, QUESTION, expected)
