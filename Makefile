@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 CONFIG ?= configs/local.yaml
 EXTRAS ?= [dev]
 STAMP := $(VENV)/.installed
+BROWSER := $(VENV)/.browser
 
 .PHONY: help setup serve test check test-unit test-server test-system train constraints clean
 
@@ -36,8 +37,13 @@ test-unit: setup ## milliseconds to seconds each, no server
 test-server: setup ## against a real server on this machine
 	$(BIN)/pytest -m server
 
-test-system: setup ## what needs a browser, a container or a second server
+test-system: $(BROWSER) ## what needs a browser, a container or a second server
 	$(BIN)/pytest -m system
+
+$(BROWSER): $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,system]'
+	command -v chromium > /dev/null || { apt-get update && apt-get install --yes chromium; }
+	touch $@
 
 train: setup ## train the demo model again: about two hours on two cores, resumable
 	$(BIN)/python -m arr_coc.demo.train
@@ -45,7 +51,7 @@ train: setup ## train the demo model again: about two hours on two cores, resuma
 constraints: ## pin what a fresh environment resolves to
 	rm -rf $(VENV).fresh
 	$(PYTHON) -m venv $(VENV).fresh
-	$(VENV).fresh/bin/python -m pip install --quiet --editable '.[dev]'
+	$(VENV).fresh/bin/python -m pip install --quiet --editable '.[dev,system]'
 	echo '# Every package of the server and its checks, as tested together. Written by `make constraints`.' > constraints.txt
 	$(VENV).fresh/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' >> constraints.txt
 	rm -rf $(VENV).fresh
