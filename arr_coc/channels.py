@@ -1,7 +1,8 @@
 """The 13 channels and the lost detail: what a picture is made of, cell by cell.
 
 Owns the measures, with constants that are fixed, so that no picture's texture depends on another's.
-Knows nothing of files, budgets or questions.
+Everything is measured on the picture averaged down to at most 1,024 pixels a side, except that a* and b*,
+which need no more, are measured on the first view. Knows nothing of files, budgets or questions.
 
 | channel | holds | range |
 |---|---|---|
@@ -16,103 +17,120 @@ Knows nothing of files, budgets or questions.
 """
 
 import math
-from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from arr_coc.cells import CellMeans, bands, cell_means, shares
+from arr_coc.cielab import chroma_of, lightness, lightness_of, responses
+from arr_coc.entropy import lightness_entropy
 from arr_coc.types import Floats, Grid, Pixels
 
 TEXTURE_SIDE = 1024  # longest side, in pixels, at which texture is measured
-ENTROPY_BINS = 32
 VISIBLE_LOSS = 0.08  # RMS of lost L* / 100 that counts as losing everything
 
-_BAND = 32  # pixel rows worked on together: what is in hand stays in the cache
-_LEVELS = np.arange(256) / 255
-_LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4).astype(np.float32)
-_XYZ = np.array(  # linear sRGB to XYZ (IEC 61966-2-1)
-    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-)
-_XYZ_OVER_WHITE = (_XYZ / _XYZ.sum(axis=1, keepdims=True)).astype(np.float32)
-_KNEE = np.float32((6 / 29) ** 3)  # below, CIELAB's cube root goes on as a straight line
-_SLOPE = np.float32(841 / 108)
+_SLOPE_SCALE = np.array([2, 2, 4 / math.sqrt(5)], np.float32)[:, None, None] / 8
 
 
-def measure(picture: Image.Image, view: Pixels, grid: Grid) -> tuple[Floats, Floats]:
-    """The channels ``[13, rows, cols]`` and the lost detail ``[rows, cols]`` of an upright RGB picture.
-
-    ``view`` ``[H, W, 3]`` is the picture as it is first looked at. Lost detail, 0..1, is the RMS over a
-    cell of the lightness that is missing from the view when it is enlarged again.
-    """
-    pixels = np.asarray(_reduced(picture))
-    colors, lightness = _colors(pixels, grid)
-    channels = np.concatenate([colors, _gradients(lightness, grid), _places(lightness.shape, grid)])
-    entropy = _entropy(lightness, grid) / math.log2(ENTROPY_BINS)
-    channels = np.clip(np.concatenate([channels, entropy[None]]), 0, 1).astype(np.float32)
-    return channels, _lost_detail(lightness, view, grid)
-
-
-def _reduced(picture: Image.Image) -> Image.Image:
+def reduced(picture: Image.Image) -> Image.Image:
+    """``picture``, averaged down where a side is longer than ``TEXTURE_SIDE`` pixels."""
     shrink = TEXTURE_SIDE / max(picture.size)
     if shrink >= 1:
         return picture
     size = (max(1, round(picture.width * shrink)), max(1, round(picture.height * shrink)))
-    return picture.resize(size, Image.Resampling.BOX)
+    # In whole steps as far as they go: Pillow averages whole pixels four times as fast.
+    return picture.resize(size, Image.Resampling.BOX, reducing_gap=1.0)
 
 
-def _colors(pixels: Pixels, grid: Grid) -> tuple[Floats, Floats]:
-    """Channels 0-5 and the lightness ``[H, W]`` (L* / 100) of every pixel."""
+def measure(pixels: Pixels, view: Pixels, grid: Grid) -> tuple[Floats, Floats]:
+    """The channels ``[13, rows, cols]`` and the lost detail ``[rows, cols]`` of an upright RGB picture.
+
+    ``pixels`` ``[H, W, 3]`` are those of the picture, ``reduced``; ``view`` is how it is first looked at.
+    Lost detail, 0..1, is the RMS over a cell of the lightness that is missing from the view when it is
+    enlarged again.
+    """
     height, width = pixels.shape[:2]
-    shares = _shares(grid.rows, height)
-    bands = np.zeros((6, grid.rows, width), np.float32)
-    lightness = np.empty((height, width), np.float32)
-    for top in range(0, height, _BAND):
-        band = pixels[top : top + _BAND].transpose(2, 0, 1)  # [3, h, W]
-        response = _responses(band)
-        lightness[top : top + _BAND] = _lightness(response[1])
-        bands[:3] += shares[:, top : top + _BAND] @ band.astype(np.float32)
-        bands[3:] += shares[:, top : top + _BAND] @ response
-    red, green, blue, fx, fy, fz = bands @ _shares(grid.cols, width).T
-    alpha, beta = 500 * (fx - fy), 200 * (fy - fz)
-    rgb = [red / 255, green / 255, blue / 255]
-    return np.stack([*rgb, _lightness(fy), (alpha + 128) / 255, (beta + 128) / 255]), lightness
+    bordered = np.empty((height + 2, width + 2), np.float32)
+    light = bordered[1:-1, 1:-1]
+    for band in bands(height):
+        light[band] = lightness(pixels[band])
+    complete = view.shape[0] >= height and view.shape[1] >= width
+    chroma, seen = _chroma(pixels if complete else view, grid)
+    channels = [
+        _levels(pixels, grid),
+        cell_means(light, grid),
+        chroma,
+        _slopes(_reflected(bordered), grid),
+        _places(height, width, grid),
+        lightness_entropy(light, grid)[None],
+    ]
+    lost = np.zeros((grid.rows, grid.cols), np.float32) if complete else _lost_detail(light, seen, grid)
+    return np.clip(np.concatenate(channels), 0, 1).astype(np.float32), lost
 
 
-def _responses(planes: Pixels) -> Floats:
-    """CIELAB's f(X/Xn), f(Y/Yn), f(Z/Zn) ``[3, h, W]`` of R, G, B; L*, a* and b* are linear in them."""
-    return _curve(_XYZ_OVER_WHITE @ np.take(_LINEAR, planes).reshape(3, -1)).reshape(planes.shape)
+def _levels(pixels: Pixels, grid: Grid) -> Floats:
+    """Channels 0-2."""
+    height, width = pixels.shape[:2]
+    means = CellMeans(1, height, 3 * width, grid)  # R, G and B side by side, as they lie
+    for band in bands(height):
+        means.add(band, pixels[band].reshape(1, -1, 3 * width).astype(np.float32))
+    cells = shares(grid.cols, width) @ means.rows.reshape(grid.rows, width, 3)
+    return np.asarray(cells.transpose(2, 0, 1) / 255, np.float32)
 
 
-def _curve(xyz: Floats) -> Floats:
-    below = np.minimum(xyz - _KNEE, 0) * _SLOPE
-    return np.asarray(np.cbrt(np.maximum(xyz, _KNEE)) + below, np.float32)
+def _chroma(pixels: Pixels, grid: Grid) -> tuple[Floats, Floats]:
+    """Channels 4 and 5, and the lightness ``[H, W]`` of ``pixels`` ``[H, W, 3]``."""
+    height, width = pixels.shape[:2]
+    means, light = CellMeans(3, height, width, grid), np.empty((height, width), np.float32)
+    for band in bands(height):
+        response = responses(np.ascontiguousarray(pixels[band].transpose(2, 0, 1)))
+        means.add(band, response)
+        light[band] = lightness_of(response[1])
+    return np.asarray((chroma_of(means.cells()) + 128) / 255, np.float32), light
 
 
-def _lightness(response: Floats) -> Floats:
-    return response * np.float32(1.16) - np.float32(0.16)
+def _reflected(bordered: Floats) -> Floats:
+    """Fill the border of ``bordered`` ``[H + 2, W + 2]`` with what lies one pixel behind its edge."""
+    for lines in (bordered, bordered.T):
+        inner = len(lines) - 2
+        lines[0], lines[-1] = lines[min(2, inner)], lines[max(-3, -inner - 1)]
+    return bordered
 
 
-def _gradients(lightness: Floats, grid: Grid) -> Floats:
-    """Channels 6-8: Sobel / 8, the border reflected without its edge."""
-    height, width = lightness.shape
-    padded = np.pad(lightness, 1, mode="reflect")
-    shares = _shares(grid.rows, height)
-    bands = np.zeros((3, grid.rows, width), np.float32)
-    for top in range(0, height, _BAND):
-        around = padded[top : top + _BAND + 2]  # [h + 2, W + 2]
-        across, down = around[:, 2:] - around[:, :-2], around[2:] - around[:-2]
-        gx = across[:-2] + 2 * across[1:-1] + across[2:]
-        gy = down[:, :-2] + 2 * down[:, 1:-1] + down[:, 2:]
-        slopes = np.stack([np.abs(gx), np.abs(gy), np.sqrt(gx * gx + gy * gy)]) / 8
-        bands += shares[:, top : top + _BAND] @ slopes
-    scale = np.array([2, 2, 4 / math.sqrt(5)], np.float32)[:, None, None]
-    return np.asarray(bands @ _shares(grid.cols, width).T * scale, np.float32)
+def _slopes(bordered: Floats, grid: Grid) -> Floats:
+    """Channels 6-8: Sobel / 8 over lightness ``[H + 2, W + 2]``."""
+    height, width = bordered.shape[0] - 2, bordered.shape[1] - 2
+    means = CellMeans(3, height, width + 2, grid)
+    for band in bands(height):
+        means.add(band, _sobel(bordered[band.start : band.stop + 2]))
+    cells = means.rows[:, :, :width] @ shares(grid.cols, width).T
+    return np.asarray(cells * _SLOPE_SCALE, np.float32)
 
 
-def _places(shape: tuple[int, ...], grid: Grid) -> Floats:
+def _sobel(around: Floats) -> Floats:
+    """abs Gx, abs Gy and their magnitude of a band, from it and its border ``[h + 2, W + 2]``.
+
+    Rows are taken end to end, which is faster; so in the result ``[3, h, W + 2]`` the last two columns
+    mean nothing.
+    """
+    width, line = around.shape[1], around.ravel()
+    slopes = np.zeros((3, line.size - 2 * width), np.float32)
+    across, down, magnitude = slopes[:, :-2]
+    pairs = line[:-width] + line[width:]
+    smooth = pairs[:-width] + pairs[width:]  # 1 2 1
+    np.subtract(smooth[2:], smooth[:-2], out=across)
+    steps = line[2 * width :] - line[: -2 * width]
+    pairs = steps[:-1] + steps[1:]
+    np.add(pairs[:-1], pairs[1:], out=down)
+    np.multiply(across, across, out=magnitude)
+    magnitude += down * down
+    np.sqrt(magnitude, out=magnitude)
+    np.abs(slopes[:2], out=slopes[:2])
+    return slopes.reshape(3, -1, width)
+
+
+def _places(height: int, width: int, grid: Grid) -> Floats:
     """Channels 9-11."""
-    height, width = shape
     y, x = np.meshgrid(
         (np.arange(grid.rows) + 0.5) / grid.rows, (np.arange(grid.cols) + 0.5) / grid.cols, indexing="ij"
     )
@@ -120,51 +138,16 @@ def _places(shape: tuple[int, ...], grid: Grid) -> Floats:
     return np.stack([y, x, eccentricity]).astype(np.float32)
 
 
-def _entropy(lightness: Floats, grid: Grid) -> Floats:
-    """Entropy, in bits, of each cell's lightness histogram; cells reach 25 % over each edge.
-
-    Pixels are counted once, into quarter cells; a padded cell is 6 x 6 of them.
-    """
-    height, width = lightness.shape
-    rows, cols = 4 * grid.rows, 4 * grid.cols
-    bins = ENTROPY_BINS + 1  # white has one of its own, until it is joined to the last
-    place = (lightness * np.float32(ENTROPY_BINS)).astype(np.intp)
-    place += ((np.arange(height) + 0.5) * rows / height).astype(np.intp)[:, None] * (cols * bins)
-    place += ((np.arange(width) + 0.5) * cols / width).astype(np.intp) * bins
-    counts = np.bincount(place.ravel(), minlength=rows * cols * bins).reshape(rows, cols, bins)
-    counts = _padded_sums(_padded_sums(counts, 0), 1)  # [grid.rows, grid.cols, bins]
-    counts[..., -2] += counts[..., -1]
-    p = counts[..., :-1] / counts[..., :-1].sum(axis=2, keepdims=True)
-    return np.asarray(-(p * np.log2(np.where(p > 0, p, 1))).sum(axis=2), np.float32)
-
-
-def _padded_sums(counts: NDArray[np.intp], axis: int) -> NDArray[np.intp]:
-    """Sums of each four neighbours along ``axis`` with one more on each side."""
-    quarters = counts.shape[axis]
-    running = np.insert(np.cumsum(counts, axis=axis), 0, 0, axis=axis)
-    starts = np.arange(0, quarters, 4)
-    upper = np.take(running, np.minimum(starts + 5, quarters), axis=axis)
-    return upper - np.take(running, np.maximum(starts - 1, 0), axis=axis)
-
-
-def _lost_detail(lightness: Floats, view: Pixels, grid: Grid) -> Floats:
-    height, width = lightness.shape
-    if view.shape[0] >= height and view.shape[1] >= width:
-        return np.zeros((grid.rows, grid.cols), np.float32)
-    luminance = np.take(_LINEAR, view) @ _XYZ_OVER_WHITE[1]
-    seen = Image.fromarray(_lightness(_curve(luminance))).resize((width, height), Image.Resampling.BILINEAR)
-    missing = lightness - np.asarray(seen)
-    power = _shares(grid.rows, height) @ np.square(missing, out=missing) @ _shares(grid.cols, width).T
-    return np.asarray(np.clip(np.sqrt(power) / VISIBLE_LOSS, 0, 1), np.float32)
-
-
-@lru_cache(maxsize=256)
-def _shares(cells: int, pixels: int) -> Floats:
-    """Share of each pixel in each cell's mean along one axis: ``[cells, pixels]``, rows sum to one.
-
-    With these a cell mean is two small products; a pixel across an edge counts in both cells.
-    """
-    edges = np.arange(cells + 1) * (pixels / cells)
-    pixel = np.arange(pixels)
-    covered = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
-    return np.asarray(np.clip(covered, 0, 1) * (cells / pixels), np.float32)
+def _lost_detail(light: Floats, seen: Floats, grid: Grid) -> Floats:
+    """From the lightness of the picture ``[H, W]`` and of its view."""
+    (height, width), rows = light.shape, len(seen)
+    wide = np.asarray(Image.fromarray(seen).resize((width, rows), Image.Resampling.BILINEAR))
+    at = np.clip((np.arange(height) + 0.5) * (rows / height) - 0.5, 0, rows - 1)
+    above = at.astype(np.intp)
+    below, share = np.minimum(above + 1, rows - 1), (at - above).astype(np.float32)[:, None]
+    power = CellMeans(1, height, width, grid)
+    for band in bands(height):  # enlarged downwards only where it is used, so that it stays in the cache
+        upper, lower = wide[above[band]], wide[below[band]]
+        missing = light[band] - upper - share[band] * (lower - upper)
+        power.add(band, np.square(missing)[None])
+    return np.asarray(np.clip(np.sqrt(power.cells()[0]) / VISIBLE_LOSS, 0, 1), np.float32)

@@ -159,7 +159,7 @@ def _on_white(file: Image.Image) -> Image.Image:
         levels = (np.asarray(file).astype(np.uint32) + 128) // 257  # 65535 -> 255
         return Image.fromarray(levels.astype(np.uint8)).convert("RGB")
     if not file.has_transparency_data:
-        return file.convert("RGB")
+        return file if file.mode == "RGB" else file.convert("RGB")
     layer = file.convert("RGBA")
     picture = Image.new("RGB", file.size, "white")
     picture.paste(layer, mask=layer)

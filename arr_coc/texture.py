@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from arr_coc import foveation
-from arr_coc.channels import TEXTURE_SIDE, measure
+from arr_coc.channels import TEXTURE_SIDE, measure, reduced
 from arr_coc.decoding import PictureLimits, decode, read_header
 from arr_coc.foveation import ViewPlan
 from arr_coc.profile import ModelProfile
@@ -37,7 +37,10 @@ class TextureEncoder:
         plan = foveation.plan_view(header.width, header.height, budget, self.profile)
         picture = decode(image, self.limits, self._needed_side(header.width, header.height, plan))
         view = foveation.view(picture, plan.grid, self.profile.token_side)
-        channels, lost_detail = measure(picture, view, plan.grid)
+        small = reduced(picture)
+        pixels = np.asarray(small)
+        channels, lost_detail = measure(pixels, view, plan.grid)
+        source = pixels if small is picture else np.asarray(picture)
         return TexturedPicture(
             width=header.width,
             height=header.height,
@@ -47,7 +50,7 @@ class TextureEncoder:
             view=view,
             channels=channels,
             lost_detail=lost_detail,
-            source=np.asarray(picture) if plan.patch_budget else None,
+            source=source if plan.patch_budget else None,
             native_tokens=plan.native_tokens,
             texture_ms=(time.perf_counter() - started) * 1e3,
         )

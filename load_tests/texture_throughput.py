@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from arr_coc.channels import measure
+from arr_coc.channels import measure, reduced
 from arr_coc.decoding import PictureLimits, decode
 from arr_coc.foveation import view
 from arr_coc.profile import ModelProfile
@@ -56,7 +56,7 @@ def texture(side: int, file_format: str) -> None:
     seen = view(picture, plan.grid, encoder.profile.token_side)
     decoding = milliseconds(lambda: decode(file.getvalue(), limits, limits.max_source_side))
     viewing = milliseconds(lambda: view(picture, plan.grid, encoder.profile.token_side))
-    measuring = milliseconds(lambda: measure(picture, seen, plan.grid))
+    measuring = milliseconds(lambda: measure(np.asarray(reduced(picture)), seen, plan.grid))
     whole = milliseconds(lambda: encoder.encode(file.getvalue(), None))
     megapixels = side * side / 1e6
     print(

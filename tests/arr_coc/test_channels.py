@@ -6,35 +6,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from arr_coc.channels import TEXTURE_SIDE, measure
+from arr_coc.cells import cell_means
+from arr_coc.channels import TEXTURE_SIDE, VISIBLE_LOSS, measure, reduced
+from arr_coc.cielab import lightness
 from arr_coc.foveation import view
 from arr_coc.types import Floats, Grid
+from tests.arr_coc.test_cielab import reference_lab
 
 SIDE = 32
 
 
+def measured(pixels: np.ndarray, grid: Grid, side: int = SIDE) -> tuple[Floats, Floats]:
+    picture = Image.fromarray(pixels)
+    return measure(np.asarray(reduced(picture)), view(picture, grid, side), grid)
+
+
 def channels_of(pixels: np.ndarray, grid: Grid) -> Floats:
-    return measure(Image.fromarray(pixels), np.zeros((8, 8, 3), np.uint8), grid)[0]
+    return measured(pixels, grid)[0]
 
 
-def lost_in(picture: Image.Image, grid: Grid) -> Floats:
-    return measure(picture, view(picture, grid, SIDE), grid)[1]
-
-
-def reference_lab(rgb: np.ndarray) -> np.ndarray:
-    """CIELAB of one gamma-encoded pixel, by the standards' own formulas."""
-    c = rgb / 255
-    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    xyz = linear @ np.array(
-        [
-            [0.4124564, 0.2126729, 0.0193339],
-            [0.3575761, 0.7151522, 0.1191920],
-            [0.1804375, 0.0721750, 0.9503041],
-        ]
-    )
-    t = xyz / np.array([0.95047, 1.0, 1.08883])
-    f = np.where(t > 216 / 24389, np.cbrt(t), (24389 / 27 * t + 16) / 116)
-    return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1)
+def lost_in(pixels: np.ndarray, grid: Grid) -> Floats:
+    return measured(pixels, grid)[1]
 
 
 def reference(pixels: np.ndarray, grid: Grid) -> np.ndarray:
@@ -122,11 +114,48 @@ def test_large_pictures_are_averaged_down_first() -> None:
 def test_only_what_the_view_cannot_show_is_lost() -> None:
     pixels = np.full((512, 512, 3), 200, np.uint8)
     pixels[:128, :128][np.indices((128, 128)).sum(0) % 4 < 2] = 0  # fine lines in one corner
-    lost = lost_in(Image.fromarray(pixels), Grid(4, 4))
+    lost = lost_in(pixels, Grid(4, 4))
     assert lost[0, 0] == 1
     assert lost[2:, 2:].max() < 0.01
 
 
 def test_a_view_at_full_size_loses_nothing() -> None:
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8))
-    assert not lost_in(picture, Grid(4, 4)).any()
+    pixels = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
+    assert not lost_in(pixels, Grid(4, 4)).any()
+
+
+@pytest.mark.parametrize(("width", "height"), [(700, 500), (333, 640), (1024, 301)])
+def test_lost_detail_is_what_enlarging_the_view_does_not_bring_back(width: int, height: int) -> None:
+    rng = np.random.default_rng(2)
+    picture = Image.fromarray(rng.integers(0, 256, (height // 3, width // 3, 3), np.uint8))
+    picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    seen = view(picture, Grid(7, 9), 16)
+    light = lightness(np.asarray(picture))
+    enlarged = Image.fromarray(lightness(seen)).resize((width, height), Image.Resampling.BILINEAR)
+    missing = cell_means((light - np.asarray(enlarged)) ** 2, Grid(7, 9))[0]
+    lost = measured(np.asarray(picture), Grid(7, 9), side=16)[1]
+    assert np.allclose(lost, np.minimum(np.sqrt(missing) / VISIBLE_LOSS, 1), atol=1e-4)
+
+
+def test_chroma_is_the_same_on_the_view() -> None:
+    rng = np.random.default_rng(4)
+    patches = Image.fromarray(rng.integers(0, 256, (7, 7, 3), np.uint8))
+    pixels = np.asarray(patches.resize((500, 500), Image.Resampling.BICUBIC))
+    grid = Grid(5, 5)
+    on_the_view, on_the_picture = (measured(pixels, grid, side)[0] for side in (32, 128))
+    assert np.abs(on_the_view - on_the_picture).max() < 2e-3
+
+
+@pytest.mark.parametrize("side", [1500, 2048, 2500])
+def test_reducing_in_steps_is_averaging(side: int) -> None:
+    smooth = Image.fromarray(np.random.default_rng(6).integers(0, 256, (40, 30, 3), np.uint8))
+    picture = smooth.resize((side, side * 3 // 4), Image.Resampling.BICUBIC)
+    small = reduced(picture)
+    assert small.size == (TEXTURE_SIDE, TEXTURE_SIDE * 3 // 4)
+    plain = picture.resize(small.size, Image.Resampling.BOX)
+    assert np.square(np.asarray(small).astype(int) - np.asarray(plain)).mean() < 1
+
+
+def test_a_picture_that_is_small_enough_is_not_reduced() -> None:
+    picture = Image.new("RGB", (TEXTURE_SIDE, 300))
+    assert reduced(picture) is picture
