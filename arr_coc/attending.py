@@ -20,6 +20,7 @@ LEVELS = (8, 10, 12, 14, 16, 18, 20)  # a patch costs about the square of its le
 ASPECTS = (1.0, 4 / 3, 3 / 4, 2.0, 1 / 2)  # width over height; few, so that the tower's shapes repeat
 SAME_PLACE = 0.3  # overlap, in shares of the smaller box, from which two candidates compete
 MAX_PLACES = 16
+TRUST = 0.8  # what certainty adds to a question's weight
 VALUE_UNIT = 1e-6  # values are compared as whole multiples of it
 
 
@@ -53,11 +54,11 @@ class Look:
     value: float
 
 
-def balance(participatory: Floats) -> Balance:
+def balance(participatory: Floats, least: float = 0.5, most: float = 0.9) -> Balance:
     """Weigh the ways of knowing by how sure the question is of its place.
 
-    The more concentrated the map ``[rows, cols]``, the more it counts: 0.5 where it is flat, 0.9
-    where it points at one place, nothing where nothing was asked.
+    The more concentrated the map ``[rows, cols]``, the more it counts: ``least`` where it is flat,
+    ``most`` where it points at one place, nothing where nothing was asked.
     """
     total = float(participatory.sum())
     if total <= 0:
@@ -65,7 +66,7 @@ def balance(participatory: Floats) -> Balance:
     q = participatory.ravel() / total
     entropy = -float((q * np.log(np.where(q > 0, q, 1))).sum())
     certainty = 1 - entropy / math.log(max(q.size, 2))
-    asked = min(max(0.5 + 0.8 * certainty, 0.5), 0.9)
+    asked = min(max(least + TRUST * certainty, least), most)
     return Balance(propositional=(1 - asked) / 2, perspectival=(1 - asked) / 2, participatory=asked)
 
 

@@ -5,11 +5,12 @@ Owns ``arr_coc.json``, the file that lies beside a model's weights. Knows nothin
 
 import json
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from arr_coc.errors import ModelLoadError
+from arr_coc.published import published_heads
 
 PROFILE_FILE = "arr_coc.json"
 SMALLEST_VIEW = 64  # visual tokens; no view and no patch is smaller
@@ -50,9 +51,21 @@ class ModelProfile(BaseModel):
     max_patches: int = Field(default=4, ge=1, le=8)
     heads: tuple[Head, ...] = Field(default=(), description="heads whose attention finds what is asked for")
     sink_heads: tuple[Head, ...] = Field(default=(), description="heads that mark attention sinks")
+    least_asked: float = Field(
+        default=0.5, ge=0, le=1, description="weight of a question that points nowhere"
+    )
+    most_asked: float = Field(
+        default=0.9, ge=0, le=1, description="weight of a question that points at one place"
+    )
     crop_price: float = Field(
         default=0.02, ge=0, description="worth, in shares of relevance, that a patch must exceed"
     )
+
+    @model_validator(mode="after")
+    def _weights_ascend(self) -> Self:
+        if self.least_asked > self.most_asked:
+            raise ValueError("least_asked must not exceed most_asked")
+        return self
 
     @model_validator(mode="after")
     def _tiers_ascend(self) -> Self:
@@ -67,29 +80,36 @@ class ModelProfile(BaseModel):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read ``arr_coc.json`` in a model directory; without one, the defaults. ``token_side`` is the
-        model's own, from its ``config.json``.
+        """Read ``arr_coc.json`` in a model directory; without one, the defaults.
 
-        Raises ModelLoadError where a file does not say what it should.
+        ``token_side`` is the model's own, from its ``config.json``; heads that the file does not tell are
+        the published ones where the model is a checkpoint that has some. Raises ModelLoadError where a
+        file does not say what it should.
         """
-        side = _token_side(directory / "config.json")
         path = directory / PROFILE_FILE
         try:
             profile = cls.model_validate_json(path.read_bytes()) if path.exists() else cls()
         except (OSError, ValidationError) as error:
             raise ModelLoadError(f"{PROFILE_FILE} in the model directory is not a valid profile") from error
-        return profile.model_copy(update={"token_side": side}) if side else profile
+        config = directory / "config.json"
+        try:
+            return profile.model_copy(update=profile._of_model(json.loads(config.read_text())))
+        except FileNotFoundError:
+            return profile
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise ModelLoadError(f"{config} is not a model's configuration") from error
+
+    def _of_model(self, config: dict[str, Any]) -> dict[str, Any]:
+        """What the model's own configuration says better than this profile."""
+        side, published = _token_side(config), published_heads(config)
+        told: dict[str, Any] = {} if side is None else {"token_side": side}
+        if published is not None and "heads" not in self.model_fields_set:
+            told |= {"heads": published.localising, "sink_heads": published.sinks}
+        return told
 
 
-def _token_side(config: Path) -> int | None:
+def _token_side(config: dict[str, Any]) -> int | None:
     """Pixels along one visual token; None where the model's vision part says nothing of patches."""
-    if not config.exists():
-        return None
-    try:
-        content = json.loads(config.read_text())
-        vision = content.get("vision_config", {})
-        default = _PATCH_SIDES.get(content.get("model_type"))
-        patch = vision.get("patch_size", default)
-        return None if patch is None else int(patch) * int(vision.get("spatial_merge_size", 2))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ModelLoadError(f"{config} is not a model's configuration") from error
+    vision = config.get("vision_config", {})
+    patch = vision.get("patch_size", _PATCH_SIDES.get(config.get("model_type", "")))
+    return None if patch is None else int(patch) * int(vision.get("spatial_merge_size", 2))

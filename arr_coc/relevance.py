@@ -21,6 +21,7 @@ class Relevance:
 
     def __init__(self, profile: ModelProfile) -> None:
         self._side = profile.token_side
+        self._least_asked, self._most_asked = profile.least_asked, profile.most_asked
         self._allocator = TokenAllocator(profile)
 
     def allocate(self, picture: TexturedPicture, attention: Floats | None) -> Allocation:
@@ -30,7 +31,7 @@ class Relevance:
         there was no probe. A picture seen natively, or with no room left for a patch, gets none.
         """
         knowing = ways_of_knowing(picture.channels, attention).round(SCORE_DIGITS)
-        weights = _rounded(balance(knowing[2]))
+        weights = _rounded(balance(knowing[2], self._least_asked, self._most_asked))
         relevance = _balanced(knowing, weights).round(SCORE_DIGITS)
         budget = patch_budget(picture.route, picture.budget, picture.grid)
         looks: list[Look] = []

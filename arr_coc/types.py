@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 Route = Literal["direct", "zoom"]
 FinishReason = Literal["stop", "length"]
+Coupling = Literal["heads", "layers", "none"]
+"""What tells where a question points: listed heads, all heads of the middle layers, or nothing."""
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
@@ -52,6 +54,10 @@ class Grid:
     @property
     def tokens(self) -> int:
         return self.rows * self.cols
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows, self.cols
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,7 @@ class Allocation:
     balance: Balance
     relevance: Floats  # [rows, cols] balanced score of every overview cell, 0..1
     knowing: Floats  # [3, rows, cols] propositional, perspectival, participatory
+    coupling: Coupling = "none"  # where participatory knowing comes from
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,11 @@ patches the answer prompt shows. Does not decode pictures and knows no transport
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import Protocol, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import replace
+from functools import partial
+from typing import Self
 
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.detokenizer import Detokenizer
@@ -21,10 +19,11 @@ from arr_coc.engine.engine import Engine
 from arr_coc.engine.memory import require_memory
 from arr_coc.engine.observer import Observer
 from arr_coc.engine.outcome import Finish, Outcome
-from arr_coc.engine.sequence import Resume, Times
 from arr_coc.engine.sequence import Sequence as Seq
+from arr_coc.engine.sequence import Stage, Times
 from arr_coc.errors import ContextLengthExceeded, EngineClosed, ModelLoadError, Overloaded
 from arr_coc.foveation import cut
+from arr_coc.localising import Localiser
 from arr_coc.model.adapter import Adapter, Prompt
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.loading import load
@@ -36,7 +35,6 @@ from arr_coc.types import (
     Ask,
     Delta,
     EngineStatus,
-    Floats,
     Grid,
     Patch,
     Report,
@@ -45,23 +43,10 @@ from arr_coc.types import (
     VisualTokens,
 )
 from arr_coc.warmup import warm_up_pictures
+from arr_coc.zooming import Allocator, Zoom, Zooming
 
 MARKERS = 2  # prompt tokens around each picture
 WARM_UP_TOKENS = 4
-
-
-@dataclass(slots=True)
-class _Zoom:
-    """One ZOOM request between its probe and its report."""
-
-    allocation: Allocation | None = None
-
-
-class Allocator(Protocol):
-    """Decides where to look closer; ``arr_coc.relevance.Relevance`` is the one that is served."""
-
-    def allocate(self, picture: TexturedPicture, attention: Floats | None) -> Allocation:
-        """Patches of ``picture`` for the probe's ``attention`` [rows, cols]."""
 
 
 class VisionLanguageModel:
@@ -79,13 +64,14 @@ class VisionLanguageModel:
         self._profile = profile
         self._config = config
         self._observer = observer
-        self._allocator = allocator or Relevance(profile)
         if profile.token_side != adapter.token_side:
             raise ModelLoadError(
                 f"the profile says {profile.token_side} px a visual token, the model {adapter.token_side}"
             )
         require_memory(adapter.kv, config)
-        self._engine = Engine(adapter, heads_by_layer(profile, adapter), config, observer)
+        localiser = Localiser(profile, adapter.kv.layers, adapter.heads)
+        self._zooming = Zooming(adapter, localiser, allocator or Relevance(profile))
+        self._engine = Engine(adapter, localiser.heads, config, observer)
         self._in_flight = 0
         self._draining = False
         self._seconds_each = 0.1  # moving average of a request's share of the engine, for Retry-After
@@ -121,8 +107,7 @@ class VisionLanguageModel:
     async def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
         """Text as it becomes final, then the report. Errors and cancellation as ``answer``."""
         self._admit(ask, picture)
-        zoom = _Zoom()
-        sequence = self._sequence(ask, picture, zoom)
+        sequence, zoom = self._sequence(ask, picture)
         self._in_flight += 1
         self._observer.arrived(picture.texture_ms / 1e3)
         started = time.monotonic()
@@ -130,7 +115,7 @@ class VisionLanguageModel:
             self._engine.submit(sequence)
             async for item in sequence.outcome:
                 if isinstance(item, Finish):
-                    yield _report(item, picture, zoom.allocation)
+                    yield _report(item, picture, zoom.allocation if zoom else None)
                 else:
                     yield Delta(item)
         finally:
@@ -179,7 +164,7 @@ class VisionLanguageModel:
         share = seconds / max(1, self._in_flight)
         self._seconds_each += 0.1 * (share - self._seconds_each)
 
-    def _sequence(self, ask: Ask, picture: TexturedPicture, zoom: _Zoom) -> Seq:
+    def _sequence(self, ask: Ask, picture: TexturedPicture) -> tuple[Seq, Zoom | None]:
         prompt = replace(self._adapter.prompt([picture.grid], ask.query), pictures=(picture.view,))
         spare = picture.budget - picture.grid.tokens
         closer_look = picture.route == "zoom" and spare > 0
@@ -188,44 +173,28 @@ class VisionLanguageModel:
             raise ContextLengthExceeded(
                 f"prompt and max_tokens exceed the context of {self._config.max_length} tokens", param="query"
             )
+        zoom = Zoom(picture, prompt, partial(self._answer_prompt, ask, picture)) if closer_look else None
+        first = self._zooming.first_stage(zoom) if zoom else Stage(prompt)
         now = time.monotonic()
         sampling = ask.sampling
         if sampling.temperature > 0 and sampling.seed is None:
             sampling = replace(sampling, seed=random.getrandbits(63))
-        return Seq(
+        sequence = Seq(
             id=ask.request_id,
-            prompt=prompt,
+            prompt=first.prompt,
             sampling=sampling,
             deadline=now + ask.remaining_s,
             outcome=Outcome(),
             detokenizer=Detokenizer(self._adapter.tokenizer),
             times=Times(submitted=now),
-            resume=self._resume(ask, picture, zoom) if closer_look else None,
+            resume=first.resume,
         )
-
-    def _resume(self, ask: Ask, picture: TexturedPicture, zoom: _Zoom) -> Resume:
-        def resume(attention: NDArray[np.float32]) -> Prompt | None:
-            grid = (picture.grid.rows, picture.grid.cols)
-            zoom.allocation = self._allocator.allocate(picture, attention.reshape(grid))
-            patches = zoom.allocation.patches
-            return self._answer_prompt(ask, picture, patches) if patches else None
-
-        return resume
+        return sequence, zoom
 
     def _answer_prompt(self, ask: Ask, picture: TexturedPicture, patches: Sequence[Patch]) -> Prompt:
         grids: list[Grid] = [picture.grid, *(patch.grid for patch in patches)]
         closer = [cut(picture, patch, self._adapter.token_side) for patch in patches]
         return replace(self._adapter.prompt(grids, ask.query), pictures=(picture.view, *closer))
-
-
-def heads_by_layer(profile: ModelProfile, adapter: Adapter) -> Mapping[int, Sequence[int]]:
-    """The heads whose attention localises. Where none are known for a model: all heads of the
-    layers at 0.53-0.82 of its depth, where attention to the asked place is strongest on average."""
-    if profile.heads:
-        layers = sorted({layer for layer, _ in profile.heads})
-        return {layer: [h for at, h in profile.heads if at == layer] for layer in layers}
-    depth = adapter.kv.layers
-    return {layer: range(adapter.heads) for layer in range(int(0.53 * depth), int(0.82 * depth) + 1)}
 
 
 def _report(finish: Finish, picture: TexturedPicture, allocation: Allocation | None) -> Report:

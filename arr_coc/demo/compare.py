@@ -39,7 +39,8 @@ from arr_coc.types import (
     Scores,
     TexturedPicture,
 )
-from arr_coc.vlm import Allocator, VisionLanguageModel
+from arr_coc.vlm import VisionLanguageModel
+from arr_coc.zooming import Allocator
 
 CONCURRENCY = 8
 Work = list[tuple[bytes, Question]]

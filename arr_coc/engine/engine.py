@@ -190,19 +190,20 @@ class Engine:
             self._append(row, token)
 
     def _resumes(self, row: Seq, attention: Attention) -> bool:
-        """Whether ``row`` goes on with an answer prompt. Its own fault ends it alone."""
+        """Whether ``row`` goes on with another prompt. Its own fault ends it alone."""
         assert row.resume is not None
         resume, row.resume = row.resume, None
         row.times.probed = time.monotonic()
         try:
-            prompt = resume(attention)
-            if prompt is not None:
-                row.cut_back(prompt)
+            stage = resume(attention)
+            if stage is not None:
+                row.cut_back(stage.prompt)
+                row.resume = stage.resume
         except Exception as error:
             self._fail(row, error)
             return False
         row.times.resumed = time.monotonic()
-        return prompt is not None
+        return stage is not None
 
     # Decode
 

@@ -21,7 +21,7 @@ Heads = Mapping[int, Sequence[int]]  # layer -> query heads
 @dataclass(frozen=True, slots=True)
 class Prefilled:
     """What a prefill gives: logits [rows, vocab] at each row's last prompt token and, of a probe,
-    each row's attention over its first picture, float32 [visual tokens]."""
+    the attention of the listed heads over each row's first picture, float32 [heads, visual tokens]."""
 
     logits: torch.Tensor
     attention: list[NDArray[np.float32]]
@@ -138,7 +138,8 @@ class _Layout:
 
 
 def _over_first_picture(readout: Readout, rows: Sequence[Seq]) -> list[NDArray[np.float32]]:
-    """Mean attention of the listed heads over each row's first picture."""
-    mean = torch.cat(readout.maps, dim=1).mean(dim=1).cpu().numpy()  # [rows, kv_length]
+    attention = torch.cat(readout.maps, dim=1)  # [rows, heads, kv_length]
     spans = [row.prompt.spans[0] for row in rows]
-    return [mean[i, start : start + length] for i, (start, length) in enumerate(spans)]
+    end = max(start + length for start, length in spans)
+    near = attention[:, :, :end].cpu().numpy()
+    return [near[i, :, start : start + length] for i, (start, length) in enumerate(spans)]

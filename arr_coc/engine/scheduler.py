@@ -73,7 +73,7 @@ class Scheduler(Generic[J]):
         self._waiting.append((now, job))
 
     def resume(self, job: J) -> None:
-        """Queue a probed job for its answer prefill."""
+        """Queue a probed job for its next prefill."""
         self._probed.append(job)
 
     def drop(self, gone: set[int]) -> None:

@@ -15,14 +15,23 @@ from arr_coc.engine.outcome import Outcome
 from arr_coc.model.adapter import Prompt
 from arr_coc.types import Sampling
 
-Resume = Callable[[NDArray[np.float32]], Prompt | None]
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a sequence goes on with after a probe: the answer prompt, or one that probes again."""
+
+    prompt: Prompt
+    resume: "Resume | None" = None
+
+
+Resume = Callable[[NDArray[np.float32]], Stage | None]
 
 
 class Phase(Enum):
     """Where a sequence stands; it only ever moves down."""
 
     WAITING = "waiting"  # queued, holds no slot
-    PROBED = "probed"  # its slot holds the overview; the answer prompt is to be prefilled
+    PROBED = "probed"  # its slot holds the overview; the next stage's prompt is to be prefilled
     RUNNING = "running"  # decodes
     FINISHED = "finished"  # left; its slot is free
 
@@ -56,10 +65,9 @@ class Times:
 class Sequence:
     """A request's state between steps. Compared by identity.
 
-    ``resume`` makes it a two-prefill one: the first prompt only *probes*; ``resume`` then gets the
-    attention over the first picture's tokens, float32 [tokens], and returns the answer prompt,
-    which shares its tokens with the probe up to the end of that picture, or None where the probe's
-    own prompt is to be answered.
+    ``resume`` makes the first prompt a *probe*: it then gets the attention over the first picture's
+    tokens, float32 [heads, tokens], and returns the next stage, whose prompt shares its tokens with
+    the probe's up to the end of that picture, or None where the probe's own prompt is to be answered.
     """
 
     id: str

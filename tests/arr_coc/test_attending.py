@@ -53,6 +53,13 @@ def test_the_surer_the_question_the_more_it_weighs(points: int, asked: float) ->
     assert weights.propositional == weights.perspectival == pytest.approx((1 - asked) / 2)
 
 
+@pytest.mark.parametrize(("points", "asked"), [(1, 0.7), (16, 0.2), (8, 0.4)])
+def test_a_model_can_have_weights_of_its_own(points: int, asked: float) -> None:
+    attention = np.zeros(16, np.float32)
+    attention[:points] = 1
+    assert balance(attention.reshape(4, 4), least=0.2, most=0.7).participatory == pytest.approx(asked)
+
+
 def test_the_smallest_patch_is_put_around_what_is_asked_for() -> None:
     (look,) = allocate(spot(4.0, 7.0), budget=81)
     assert look.grid == Grid(8, 8)

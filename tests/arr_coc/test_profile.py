@@ -68,3 +68,31 @@ def test_tiers_cover_every_size_in_order(starts: tuple[int, ...]) -> None:
     tiers = [{"from_native_tokens": s, "overview_tokens": 64, "total_tokens": 128} for s in starts]
     with pytest.raises(ValidationError):
         ModelProfile.model_validate({"tiers": tiers})
+
+
+QWEN = {"model_type": "qwen3_vl", "text_config": {
+    "num_hidden_layers": 36, "hidden_size": 2560, "num_attention_heads": 32,
+}}  # fmt: skip
+
+
+def test_a_known_checkpoint_has_the_published_heads(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(QWEN))
+    profile = ModelProfile.load(tmp_path)
+    assert profile.heads == ((19, 24), (19, 27), (24, 21), (24, 23))
+    assert profile.sink_heads == ((24, 6), (24, 10))
+    (tmp_path / PROFILE_FILE).write_text(json.dumps({"max_patches": 2}))
+    assert ModelProfile.load(tmp_path).heads == profile.heads
+
+
+@pytest.mark.parametrize("heads", [[], [[3, 4]]])
+def test_heads_that_the_profile_lists_hold(tmp_path: Path, heads: list[list[int]]) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(QWEN))
+    (tmp_path / PROFILE_FILE).write_text(json.dumps({"heads": heads}))
+    profile = ModelProfile.load(tmp_path)
+    assert [list(head) for head in profile.heads] == heads
+    assert profile.sink_heads == ()
+
+
+def test_a_question_never_weighs_less_for_being_surer() -> None:
+    with pytest.raises(ValidationError):
+        ModelProfile(least_asked=0.8, most_asked=0.6)

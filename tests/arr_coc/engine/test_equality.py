@@ -15,7 +15,7 @@ from arr_coc.engine.detokenizer import Detokenizer
 from arr_coc.engine.engine import Engine
 from arr_coc.engine.observer import Silent
 from arr_coc.engine.outcome import Finish, Outcome
-from arr_coc.engine.sequence import Sequence, Times
+from arr_coc.engine.sequence import Resume, Sequence, Stage, Times
 from arr_coc.foveation import native_grid, view
 from arr_coc.model.adapter import Prompt
 from arr_coc.model.config import ModelConfig
@@ -29,13 +29,15 @@ FAMILIES = ["qwen2_vl", "qwen2_5_vl", "qwen3_vl"]
 
 
 def _prompts(adapter, rng: np.random.Generator, count: int) -> list[list[Prompt]]:
-    """Per request a list of one prompt (DIRECT) or of a probe and its answer prompt (ZOOM)."""
+    """Per request a list of one prompt (DIRECT), or of one or two probes and the answer prompt (ZOOM)."""
     requests = []
     for i in range(count):
         grids = [Grid(int(rng.integers(2, 7)), int(rng.integers(2, 7)))]
         pictures = [tiny.picture(rng, grids[0], adapter.token_side)]
         query = "".join(rng.choice(list("abcdefgh "), size=int(rng.integers(3, 25))))
         stages = [replace(adapter.prompt(grids, query), pictures=tuple(pictures))]
+        if i % 4 == 3:
+            stages.append(replace(adapter.prompt(grids, query[::-1]), pictures=tuple(pictures)))
         if i % 2:
             for _ in range(int(rng.integers(1, 4))):
                 grids.append(Grid(int(rng.integers(2, 5)), int(rng.integers(2, 5))))
@@ -45,6 +47,11 @@ def _prompts(adapter, rng: np.random.Generator, count: int) -> list[list[Prompt]
     return requests
 
 
+def _resume(stages: list[Prompt]) -> Resume | None:
+    """Goes through ``stages``, each probe followed by the next."""
+    return (lambda attention: Stage(stages[0], _resume(stages[1:]))) if stages else None
+
+
 async def _serve(
     engine: Engine, adapter, stages: list[Prompt], sampling: Sampling, delay: float
 ) -> list[int]:
@@ -52,7 +59,7 @@ async def _serve(
     sequence = Sequence(
         id="x", prompt=stages[0], sampling=sampling, deadline=float("inf"), outcome=Outcome(),
         detokenizer=Detokenizer(adapter.tokenizer), times=Times(submitted=0.0),
-        resume=(lambda attention: stages[1]) if len(stages) > 1 else None,
+        resume=_resume(stages[1:]),
     )  # fmt: skip
     engine.submit(sequence)
     pieces: list[str] = []

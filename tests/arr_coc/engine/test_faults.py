@@ -15,10 +15,10 @@ from arr_coc.engine.detokenizer import Detokenizer
 from arr_coc.engine.engine import Engine
 from arr_coc.engine.observer import Silent
 from arr_coc.engine.outcome import Finish, Outcome
-from arr_coc.engine.sequence import Resume, Times
+from arr_coc.engine.sequence import Resume, Stage, Times
 from arr_coc.engine.sequence import Sequence as Seq
 from arr_coc.errors import Cancelled, DeadlineExceeded, EngineClosed, ModelFault
-from arr_coc.model.adapter import Batch
+from arr_coc.model.adapter import Batch, Prompt
 from arr_coc.types import Grid, Sampling
 from tests.arr_coc import tiny
 
@@ -37,14 +37,17 @@ class Faulty:
         return self._fault(batch, self._inner.forward(batch, cache))
 
 
+def _prompt(adapter: Any, query: str) -> Prompt:
+    grid = Grid(2, 3)
+    picture = tiny.picture(np.random.default_rng(len(query)), grid, adapter.token_side)
+    return replace(adapter.prompt([grid], query), pictures=(picture,))
+
+
 def _sequence(
     adapter: Any, query: str, tokens: int = 8, deadline: float = float("inf"), resume: Resume | None = None
 ) -> Seq:
-    grid = Grid(2, 3)
-    picture = tiny.picture(np.random.default_rng(len(query)), grid, adapter.token_side)
-    prompt = replace(adapter.prompt([grid], query), pictures=(picture,))
     return Seq(
-        id=query, prompt=prompt, sampling=Sampling(max_new_tokens=tokens, ignore_eos=True), deadline=deadline,
+        id=query, prompt=_prompt(adapter, query), sampling=Sampling(max_new_tokens=tokens, ignore_eos=True), deadline=deadline,
         outcome=Outcome(), detokenizer=Detokenizer(adapter.tokenizer), times=Times(0.0), resume=resume,
     )  # fmt: skip
 
@@ -148,8 +151,24 @@ def test_a_probe_that_asks_for_nothing_more_is_answered_from_its_own_prompt() ->
         seen.append(attention)
 
     assert _run(adapter, lambda: [_sequence(adapter, q, resume=enough) for q in QUERIES]) == _expected()
-    assert {a.shape for a in seen} == {(6,)}
+    assert {a.shape for a in seen} == {(1, 6)}
     assert all(0 < a.sum() <= 1 for a in seen)
+
+
+def test_a_second_probe_reads_what_a_first_one_would() -> None:
+    adapter = tiny.adapter("qwen3_vl")
+    seen: list[np.ndarray] = []
+
+    def enough(attention: np.ndarray) -> None:
+        seen.append(attention)
+
+    def again(attention: np.ndarray) -> Stage:
+        return Stage(_prompt(adapter, "abc"), enough)
+
+    (at_once,) = _run(adapter, lambda: [_sequence(adapter, "abc", resume=enough)])
+    (after_another,) = _run(adapter, lambda: [_sequence(adapter, "cba", resume=again)])
+    assert after_another == at_once
+    assert np.allclose(seen[0], seen[1], atol=1e-7)
 
 
 def test_a_passed_deadline_ends_a_request_wherever_it_stands() -> None:

@@ -1,0 +1,118 @@
+"""The route ZOOM over a real tiny model: its stages, and what they hand over."""
+
+import asyncio
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from arr_coc.decoding import PictureLimits
+from arr_coc.demo.scenes import render, sample_scene
+from arr_coc.engine.config import EngineConfig
+from arr_coc.engine.observer import Silent
+from arr_coc.profile import ModelProfile, Tier
+from arr_coc.relevance import Relevance
+from arr_coc.texture import TextureEncoder
+from arr_coc.types import Allocation, Ask, Floats, Report, Sampling, TexturedPicture
+from arr_coc.vlm import VisionLanguageModel
+from tests.arr_coc import tiny
+
+PROFILE = ModelProfile(
+    direct_max_tokens=100,
+    native_max_tokens=400,
+    max_budget=400,
+    tiers=(Tier(from_native_tokens=0, overview_tokens=64, total_tokens=144),),
+    crop_price=0.0,
+)
+LISTED = PROFILE.model_copy(update={"heads": ((1, 0), (2, 3)), "sink_heads": ((0, 1),)})
+
+
+class Watched:
+    """The served allocation, remembering the maps that it was given."""
+
+    def __init__(self, profile: ModelProfile) -> None:
+        self._inner = Relevance(profile)
+        self.maps: list[Floats | None] = []
+
+    def allocate(self, picture: TexturedPicture, attention: Floats | None) -> Allocation:
+        self.maps.append(attention)
+        return self._inner.allocate(picture, attention)
+
+
+class Deaf:
+    """A model whose attention cannot be read."""
+
+    heads = 0
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+@pytest.fixture(scope="module")
+def picture() -> TexturedPicture:
+    file = io.BytesIO()
+    render(sample_scene(900_003, size=512)).save(file, format="PNG")
+    return TextureEncoder(PROFILE, PictureLimits()).encode(file.getvalue(), None)
+
+
+def asked(
+    profile: ModelProfile, picture: TexturedPicture, queries: list[str], deaf: bool = False
+) -> Iterator[tuple[Report, Floats | None, list[str]]]:
+    """Reports, the map each allocation was given, and the kinds of batches that ran for it."""
+    kinds: list[str] = []
+
+    class Counting(Silent):
+        def batch(self, kind: Any, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
+            kinds.append(kind)
+
+    adapter: Any = tiny.adapter("qwen3_vl", torch.float32)
+    watched = Watched(profile)
+    config = EngineConfig(slots=2, max_length=512, window_ms=0)
+    model = VisionLanguageModel(Deaf(adapter) if deaf else adapter, profile, config, Counting(), watched)
+    try:
+        for query in queries:
+            kinds.clear()
+            report = asyncio.run(model.answer(Ask("x", query, Sampling(max_new_tokens=2)), picture))
+            yield report, watched.maps[-1], [kind for kind in kinds if kind != "decode"]
+    finally:
+        model.close()
+
+
+def test_listed_heads_probe_once(picture: TexturedPicture) -> None:
+    ((report, attention, kinds),) = asked(LISTED, picture, ["where is it"])
+    assert kinds == ["probe", "prefill"]
+    assert report.allocation is not None
+    assert report.allocation.coupling == "heads"
+    assert attention is not None
+    assert attention.shape == picture.grid.shape
+
+
+def test_without_listed_heads_a_picture_is_probed_about_nothing_once(picture: TexturedPicture) -> None:
+    first, second, same = asked(PROFILE, picture, ["where is it", "what is this", "where is it"])
+    assert first[2] == ["probe", "probe", "prefill"]
+    assert second[2] == same[2] == ["probe", "prefill"]
+    assert first[0].allocation is not None
+    assert first[0].allocation.coupling == "layers"
+    assert first[1] is not None
+    assert second[1] is not None
+    assert not np.allclose(first[1], second[1])
+    assert np.allclose(first[1], same[1], atol=1e-5)
+    assert first[0].text == same[0].text
+
+
+def test_where_attention_cannot_be_read_the_picture_decides(picture: TexturedPicture) -> None:
+    ((report, attention, kinds),) = asked(PROFILE, picture, ["where is it"], deaf=True)
+    assert kinds == ["prefill"]
+    assert attention is None
+    assert report.allocation is not None
+    assert report.allocation.coupling == "none"
+    assert report.allocation.balance.participatory == 0
+    patches = sum(patch.tokens for patch in report.allocation.patches)
+    assert patches > 0
+    assert report.usage.visual_tokens == picture.grid.tokens + patches
