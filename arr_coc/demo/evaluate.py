@@ -2,7 +2,6 @@
 
     python -m arr_coc.demo.evaluate                         in this process
     python -m arr_coc.demo.evaluate --url http://...:8000   over HTTP, 16 at a time
-    python -m arr_coc.demo.evaluate --calibrate             rank attention heads first
     python -m arr_coc.demo.evaluate --figure scene.png      draw what one request looked at
 
 A command: nothing imports it.
@@ -21,7 +20,6 @@ import httpx
 from PIL import Image
 
 from arr_coc.decoding import PictureLimits
-from arr_coc.demo.calibrate import calibrate
 from arr_coc.demo.figure import draw
 from arr_coc.demo.grading import Graded, is_right, summary, table
 from arr_coc.demo.scenes import FIRST_HELD_OUT_SEED, Question, questions, render, sample_scene
@@ -150,7 +148,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--budget", type=int, help="visual_token_budget of every request")
     parser.add_argument("--concurrency", type=int, default=16)
     parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--calibrate", action="store_true", help="rank heads, write them to arr_coc.json")
     parser.add_argument("--figure", type=Path, help="draw one request's way into this PNG")
     return parser.parse_args()
 
@@ -158,9 +155,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Run the command."""
     args = _arguments()
-    if args.calibrate:
-        calibrate(resolve(args.model), count=args.count, seed=args.seed, size=args.size or 1024)
-    elif args.figure:
+    if args.figure:
         asyncio.run(_figure(args))
     else:
         figures = summary(asyncio.run(_run(args)))

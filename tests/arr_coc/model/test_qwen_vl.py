@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from arr_coc.demo.calibrate import all_attention
+from arr_coc.calibrate.seeing import all_attention
 from arr_coc.types import Grid, TexturedPicture
 from tests.arr_coc import tiny
 
