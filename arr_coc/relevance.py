@@ -7,11 +7,12 @@ attention comes in as an array.
 import numpy as np
 from numpy.typing import NDArray
 
-from arr_coc.attending import Frame, Look, TokenAllocator, balance
+from arr_coc.attending import Choice, TokenAllocator, balance
 from arr_coc.foveation import patch_budget
 from arr_coc.knowing import ways_of_knowing
+from arr_coc.offers import Frame
 from arr_coc.profile import ModelProfile
-from arr_coc.types import Allocation, Balance, Box, Floats, Patch, Scores, TexturedPicture
+from arr_coc.types import Allocation, Balance, Box, Candidate, Floats, Patch, Scores, TexturedPicture
 
 SCORE_DIGITS = 3  # float noise, from another batch size say, must not change what is chosen
 
@@ -34,20 +35,26 @@ class Relevance:
         weights = _rounded(balance(knowing[2], self._least_asked, self._most_asked))
         relevance = _balanced(knowing, weights).round(SCORE_DIGITS)
         budget = patch_budget(picture.route, picture.budget, picture.grid)
-        looks: list[Look] = []
+        choice = Choice(())
         if budget:
             lost = picture.lost_detail.round(SCORE_DIGITS)
-            looks = self._allocator.allocate(relevance, lost, self._frame(picture), budget)
+            choice = self._allocator.allocate(relevance, lost, self._frame(picture), budget)
         patches = tuple(
-            Patch(look.box, look.grid, _scores(picture, look.box, knowing, relevance), look.value)
-            for look in looks
+            Patch(offer.box, offer.grid, _scores(picture, offer.box, knowing, relevance), offer.value)
+            for offer in choice.taken
         )
-        return Allocation(patches, weights, relevance, knowing)
+        return Allocation(patches, weights, relevance, knowing, budget=budget, best_left=_candidate(choice))
 
     def _frame(self, picture: TexturedPicture) -> Frame:
         assert picture.source is not None, "a picture with room for patches carries its source"
         detail = max(picture.source.shape[:2]) / max(picture.width, picture.height)
         return Frame(picture.width, picture.height, picture.grid, self._side, min(detail, 1.0))
+
+
+def _candidate(choice: Choice) -> Candidate | None:
+    if choice.left is None or choice.limit is None:
+        return None
+    return Candidate(choice.left.box, choice.left.grid, choice.left.value, choice.limit)
 
 
 def _rounded(weights: Balance) -> Balance:

@@ -15,6 +15,8 @@ Route = Literal["direct", "zoom"]
 FinishReason = Literal["stop", "length"]
 Coupling = Literal["heads", "layers", "none"]
 """What tells where a question points: listed heads, all heads of the middle layers, or nothing."""
+Limit = Literal["tokens", "patches"]
+"""What kept an offer from being taken: the token budget, or the number of patches."""
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
@@ -133,6 +135,20 @@ class Patch:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A part of the picture that could have been looked at again, and what stood against it."""
+
+    box: Box
+    grid: Grid
+    value: float  # as a patch's
+    limit: Limit
+
+    @property
+    def tokens(self) -> int:
+        return self.grid.tokens
+
+
+@dataclass(frozen=True, slots=True)
 class Balance:
     """Weights of the three ways of knowing; they sum to one."""
 
@@ -150,6 +166,8 @@ class Allocation:
     relevance: Floats  # [rows, cols] balanced score of every overview cell, 0..1
     knowing: Floats  # [3, rows, cols] propositional, perspectival, participatory
     coupling: Coupling = "none"  # where participatory knowing comes from
+    budget: int = 0  # visual tokens that patches could take
+    best_left: Candidate | None = None  # of the places that no patch was taken of
 
 
 @dataclass(frozen=True, slots=True)

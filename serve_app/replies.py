@@ -1,21 +1,23 @@
 """The reply to a question, as JSON. Boxes are whole pixels of the upright picture."""
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from arr_coc.types import Allocation, FinishReason, Grid, Patch, Report, Route
+from serve_app.explaining import (
+    DIGITS,
+    EXPLAINING,
+    VALUE_DIGITS,
+    AllocationReply,
+    RelevanceReply,
+    ReplyModel,
+    allocation_reply,
+    pixels,
+    relevance_reply,
+)
 
-from arr_coc.types import Allocation, Box, FinishReason, Floats, Grid, Patch, Report, Route
 
-_DIGITS = 3  # scores and times; finer is noise
-
-
-class _Reply(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class UsageReply(_Reply):
+class UsageReply(ReplyModel):
     """Tokens: ``prompt_tokens`` counts the final prompt, its visual tokens included."""
 
     prompt_tokens: int
@@ -23,14 +25,14 @@ class UsageReply(_Reply):
     total_tokens: int
 
 
-class SizeReply(_Reply):
+class SizeReply(ReplyModel):
     """The upright picture in pixels."""
 
     width: int
     height: int
 
 
-class GridReply(_Reply):
+class GridReply(ReplyModel):
     """The first view: the overview on the route ``zoom``, the whole picture on ``direct``."""
 
     rows: int
@@ -38,7 +40,7 @@ class GridReply(_Reply):
     tokens: int
 
 
-class ScoresReply(_Reply):
+class ScoresReply(ReplyModel):
     """A patch by the three ways of knowing, and their balance; 0..1."""
 
     propositional: float
@@ -47,17 +49,22 @@ class ScoresReply(_Reply):
     relevance: float
 
 
-class PatchReply(_Reply):
-    """A part that was looked at again; ``box`` is ``[x0, y0, x1, y1]``, half open."""
+class PatchReply(ReplyModel):
+    """A part that was looked at again; ``box`` is ``[x0, y0, x1, y1]``, half open.
+
+    It cost ``tokens``; ``value``, its modelled worth in shares of the picture's relevance, is sent where
+    ``explain`` was asked for.
+    """
 
     box: tuple[int, int, int, int]
     tokens: int
     rows: int
     cols: int
     scores: ScoresReply
+    value: float | None = None
 
 
-class BalanceReply(_Reply):
+class BalanceReply(ReplyModel):
     """Weights of the three ways of knowing; they sum to one."""
 
     propositional: float
@@ -65,20 +72,11 @@ class BalanceReply(_Reply):
     participatory: float
 
 
-class RelevanceReply(_Reply):
-    """Maps over the overview's cells, row by row, 0..1; sent where ``explain`` was asked for."""
-
-    relevance: list[list[float]]
-    propositional: list[list[float]]
-    perspectival: list[list[float]]
-    participatory: list[list[float]]
-
-
-class Reply(_Reply):
+class Reply(ReplyModel):
     """An answer and how it came about.
 
     ``avg_tokens_per_patch`` is the mean over the patches that were sent, 0.0 where there were none.
-    ``balance`` and ``relevance`` are null on the route ``direct``.
+    ``balance``, ``relevance`` and ``allocation`` are null on the route ``direct``.
     """
 
     answer: str
@@ -92,15 +90,18 @@ class Reply(_Reply):
     native_visual_tokens: int
     patches: list[PatchReply]
     balance: BalanceReply | None
-    relevance: RelevanceReply | None
+    relevance: RelevanceReply | None = None
+    allocation: AllocationReply | None = None
     timings_ms: dict[str, float]
     model: str
     request_id: str
 
     def fields(self, *, explain: bool, with_answer: bool = True) -> dict[str, Any]:
-        """Ready for JSON: ``relevance`` only where it was asked for, ``answer`` unless it has
-        been streamed already."""
-        left_out = {name for name, wanted in (("relevance", explain), ("answer", with_answer)) if not wanted}
+        """Ready for JSON: what explains the allocation only where it was asked for, ``answer`` unless
+        it has been streamed already."""
+        left_out: dict[str, Any] = {} if explain else dict(EXPLAINING)
+        if not with_answer:
+            left_out["answer"] = True
         return self.model_dump(mode="json", exclude=left_out)
 
 
@@ -124,8 +125,9 @@ def reply_to(report: Report, *, model: str, request_id: str) -> Reply:
         native_visual_tokens=report.native_tokens,
         patches=[_patch(patch, report.width, report.height) for patch in patches],
         balance=_balance(allocation),
-        relevance=_relevance(allocation),
-        timings_ms={name: round(float(ms), _DIGITS) for name, ms in report.timings_ms.items()},
+        relevance=relevance_reply(allocation),
+        allocation=allocation_reply(allocation, report.width, report.height),
+        timings_ms={name: round(float(ms), DIGITS) for name, ms in report.timings_ms.items()},
         model=model,
         request_id=request_id,
     )
@@ -133,7 +135,7 @@ def reply_to(report: Report, *, model: str, request_id: str) -> Reply:
 
 def _mean(values: Iterable[int]) -> float:
     listed = list(values)
-    return round(sum(listed) / len(listed), _DIGITS) if listed else 0.0
+    return round(sum(listed) / len(listed), DIGITS) if listed else 0.0
 
 
 def _grid(grid: Grid) -> GridReply:
@@ -143,26 +145,17 @@ def _grid(grid: Grid) -> GridReply:
 def _patch(patch: Patch, width: int, height: int) -> PatchReply:
     scores = patch.scores
     return PatchReply(
-        box=_pixels(patch.box, width, height),
+        box=pixels(patch.box, width, height),
         tokens=patch.tokens,
         rows=patch.grid.rows,
         cols=patch.grid.cols,
         scores=ScoresReply(
-            propositional=round(scores.propositional, _DIGITS),
-            perspectival=round(scores.perspectival, _DIGITS),
-            participatory=round(scores.participatory, _DIGITS),
-            relevance=round(scores.relevance, _DIGITS),
+            propositional=round(scores.propositional, DIGITS),
+            perspectival=round(scores.perspectival, DIGITS),
+            participatory=round(scores.participatory, DIGITS),
+            relevance=round(scores.relevance, DIGITS),
         ),
-    )
-
-
-def _pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
-    """The whole pixels that ``box`` touches, within the picture."""
-    return (
-        max(0, math.floor(box.x0)),
-        max(0, math.floor(box.y0)),
-        min(width, math.ceil(box.x1)),
-        min(height, math.ceil(box.y1)),
+        value=round(patch.value, VALUE_DIGITS),
     )
 
 
@@ -171,23 +164,7 @@ def _balance(allocation: Allocation | None) -> BalanceReply | None:
         return None
     balance = allocation.balance
     return BalanceReply(
-        propositional=round(balance.propositional, _DIGITS),
-        perspectival=round(balance.perspectival, _DIGITS),
-        participatory=round(balance.participatory, _DIGITS),
+        propositional=round(balance.propositional, DIGITS),
+        perspectival=round(balance.perspectival, DIGITS),
+        participatory=round(balance.participatory, DIGITS),
     )
-
-
-def _relevance(allocation: Allocation | None) -> RelevanceReply | None:
-    if allocation is None:
-        return None
-    propositional, perspectival, participatory = (_map(cells) for cells in allocation.knowing)
-    return RelevanceReply(
-        relevance=_map(allocation.relevance),
-        propositional=propositional,
-        perspectival=perspectival,
-        participatory=participatory,
-    )
-
-
-def _map(cells: Floats) -> list[list[float]]:  # [rows, cols]
-    return [[round(float(cell), _DIGITS) for cell in row] for row in cells]

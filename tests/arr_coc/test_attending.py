@@ -1,15 +1,16 @@
-import math
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arr_coc.attending import Frame, Look, TokenAllocator, balance, worth_of_cells
-from arr_coc.foveation import LEAST_ZOOM
+from arr_coc.attending import TokenAllocator, balance, worth_of_cells
+from arr_coc.offers import Frame, Offer, offers
 from arr_coc.profile import ModelProfile
 from arr_coc.types import Floats, Grid
+from tests.arr_coc.problems import Problem, problems
 
 PROFILE = ModelProfile()
 FRAME = Frame(1024, 1024, Grid(12, 12), 32, 1.0)
@@ -22,21 +23,9 @@ def spot(y: float, x: float, grid: Grid = FRAME.grid) -> Floats:
 
 def allocate(
     relevance: Floats, frame: Frame = FRAME, budget: int = 256, lost: Floats | None = None
-) -> list[Look]:
-    return TokenAllocator(PROFILE).allocate(
-        relevance, np.ones_like(relevance) if lost is None else lost, frame, budget
-    )
-
-
-@st.composite
-def problems(draw: st.DrawFn) -> tuple[Floats, Floats, Frame]:
-    width, height = draw(st.integers(500, 5000)), draw(st.integers(500, 5000))
-    grid = Grid(draw(st.integers(4, 16)), draw(st.integers(4, 16)))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    power = draw(st.sampled_from([0, 1, 8]))
-    relevance, lost = rng.random((2, grid.rows, grid.cols)) ** power
-    frame = Frame(width, height, grid, draw(st.sampled_from([28, 32])), draw(st.sampled_from([1.0, 0.5])))
-    return relevance.round(3).astype(np.float32), lost.round(3).astype(np.float32), frame
+) -> list[Offer]:
+    lost = np.ones_like(relevance) if lost is None else lost
+    return list(TokenAllocator(PROFILE).allocate(relevance, lost, frame, budget).taken)
 
 
 def test_nothing_asked_leaves_it_to_the_picture() -> None:
@@ -91,7 +80,8 @@ def test_what_the_overview_shows_is_not_looked_at_again() -> None:
 
 def test_nothing_is_bought_that_is_not_worth_a_crop() -> None:
     dear = TokenAllocator(ModelProfile(crop_price=1.0))
-    assert dear.allocate(spot(4, 7), np.ones((12, 12), np.float32), FRAME, 400) == []
+    choice = dear.allocate(spot(4, 7), np.ones((12, 12), np.float32), FRAME, 400)
+    assert (choice.taken, choice.left, choice.limit) == ((), None, None)
 
 
 def test_a_picture_too_narrow_for_a_patch_gets_none() -> None:
@@ -104,41 +94,70 @@ def test_a_smaller_source_has_less_detail_to_give() -> None:
     assert look.box.width >= 512
 
 
+def units(taken: Sequence[Offer]) -> int:
+    return sum(offer.units for offer in taken)
+
+
+def tokens(taken: Sequence[Offer]) -> int:
+    return sum(offer.grid.tokens for offer in taken)
+
+
 @settings(deadline=None, max_examples=30)
 @given(problems(), st.integers(64, 1700))
-def test_every_allocation_is_lawful(problem: tuple[Floats, Floats, Frame], budget: int) -> None:
+def test_a_choice_is_within_budget_and_made_the_same_way_again(problem: Problem, budget: int) -> None:
     relevance, lost, frame = problem
-    looks = allocate(relevance, frame, budget, lost)
-    assert sum(look.grid.tokens for look in looks) <= budget
-    assert len(looks) <= PROFILE.max_patches
-    assert [look.value for look in looks] == sorted((look.value for look in looks), reverse=True)
-    for look in looks:
-        box, grid = look.box, look.grid
-        assert 64 <= grid.tokens <= 400
-        assert box.x0 >= 0
-        assert box.y0 >= 0
-        assert box.x1 <= frame.width
-        assert box.y1 <= frame.height
-        assert grid.cols * frame.side <= box.width * frame.detail + 1e-6  # never above native detail
-        assert grid.rows * frame.side <= box.height * frame.detail + 1e-6
-        assert abs(math.log(box.width * grid.rows / (box.height * grid.cols))) < 0.02
-        assert math.sqrt(grid.tokens * frame.side**2 / box.area) >= LEAST_ZOOM * frame.overview_scale
-        assert look.value > 0
-    assert looks == allocate(relevance, frame, budget, lost)
+    choice = TokenAllocator(PROFILE).allocate(relevance, lost, frame, budget)
+    assert tokens(choice.taken) <= budget
+    assert len(choice.taken) <= PROFILE.max_patches
+    assert list(choice.taken) == sorted(choice.taken, key=lambda offer: -offer.units)
+    assert choice == TokenAllocator(PROFILE).allocate(relevance.copy(), lost.copy(), frame, budget)
 
 
 @settings(deadline=None, max_examples=30)
 @given(problems(), st.lists(st.integers(64, 1700), min_size=2, max_size=4))
-def test_a_larger_budget_never_brings_less(problem: tuple[Floats, Floats, Frame], budgets: list[int]) -> None:
+def test_a_larger_budget_never_brings_less(problem: Problem, budgets: list[int]) -> None:
     relevance, lost, frame = problem
-    values = [sum(look.value for look in allocate(relevance, frame, b, lost)) for b in sorted(budgets)]
-    assert all(less <= more + 1e-9 for less, more in pairwise(values))
+    brought = [units(allocate(relevance, frame, budget, lost)) for budget in sorted(budgets)]
+    assert all(less <= more for less, more in pairwise(brought))
+
+
+@settings(deadline=None, max_examples=30)
+@given(problems(), st.integers(64, 900), st.integers(1, 2))
+def test_no_choice_at_all_brings_more(problem: Problem, budget: int, patches: int) -> None:
+    """Against every way to take at most two offers of different places."""
+    relevance, lost, frame = problem
+    profile = ModelProfile(max_patches=patches)
+    taken = TokenAllocator(profile).allocate(relevance, lost, frame, budget).taken
+    places = offers(worth_of_cells(relevance, lost), frame, profile.crop_price)
+    single = [(p, offer) for p, place in enumerate(places) for offer in place]
+    ways = [[], *([offer] for _, offer in single)]
+    if patches == 2:
+        ways += [[one, other] for (p, one), (q, other) in product(single, single) if p < q]
+    assert units(taken) == max(units(way) for way in ways if tokens(way) <= budget)
+
+
+@settings(deadline=None, max_examples=30)
+@given(problems(), st.integers(64, 1700))
+def test_the_best_that_was_left_is_told_with_what_stood_against_it(problem: Problem, budget: int) -> None:
+    relevance, lost, frame = problem
+    choice = TokenAllocator(PROFILE).allocate(relevance, lost, frame, budget)
+    places = offers(worth_of_cells(relevance, lost), frame, PROFILE.crop_price)
+    others = [place for place in places if not set(place) & set(choice.taken)]
+    if choice.left is None:
+        assert others == []
+        assert choice.limit is None
+        return
+    assert choice.left.units == max(offer.units for place in others for offer in place)
+    (place,) = (place for place in others if choice.left in place)
+    fits = place[0].grid.tokens <= budget - tokens(choice.taken)
+    assert choice.limit == ("patches" if fits else "tokens")
+    if fits:
+        assert len(choice.taken) == PROFILE.max_patches
 
 
 @settings(deadline=None, max_examples=30)
 @given(problems())
-def test_the_same_relevance_is_never_bought_twice(problem: tuple[Floats, Floats, Frame]) -> None:
+def test_the_same_relevance_is_never_bought_twice(problem: Problem) -> None:
     relevance, lost, frame = problem
-    looks = allocate(relevance, frame, 1600, lost)
     worth = float(worth_of_cells(relevance, lost).sum())
-    assert sum(look.value for look in looks) <= worth + 1e-6
+    assert sum(offer.value for offer in allocate(relevance, frame, 1600, lost)) <= worth + 1e-6

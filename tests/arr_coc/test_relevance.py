@@ -63,6 +63,23 @@ def test_without_a_question_the_picture_decides(picture: TexturedPicture) -> Non
     assert all(found)
 
 
+def test_the_budget_and_the_best_that_was_left_are_told(picture: TexturedPicture) -> None:
+    relevance = Relevance(PROFILE)
+    short = relevance.allocate(replace(picture, budget=144 + 70), None)
+    assert short.budget == 70
+    assert [patch.tokens for patch in short.patches] == [64]
+    assert short.best_left is not None
+    assert short.best_left.limit == "tokens"
+    assert 0 < short.best_left.value <= 1
+    ample = Relevance(PROFILE.model_copy(update={"max_patches": 1})).allocate(
+        replace(picture, budget=144 + 400 + 64), None
+    )
+    assert ample.best_left is not None
+    assert ample.best_left.limit == "patches"
+    none = relevance.allocate(replace(picture, budget=144), None)
+    assert (none.budget, none.best_left) == (0, None)
+
+
 def test_scores_are_means_over_the_patch(picture: TexturedPicture) -> None:
     allocation = Relevance(PROFILE).allocate(picture, asking_for(800, 700))
     scores = allocation.patches[0].scores

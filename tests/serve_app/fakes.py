@@ -15,6 +15,7 @@ from arr_coc.types import (
     Ask,
     Balance,
     Box,
+    Candidate,
     Delta,
     EngineStatus,
     Grid,
@@ -57,6 +58,9 @@ ALLOCATION = Allocation(
     balance=Balance(0.25, 0.25, 0.5),
     relevance=np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3),
     knowing=np.full((3, 2, 3), 0.5, np.float32),
+    coupling="heads",
+    budget=180,
+    best_left=Candidate(Box(0.2, 40, 33, 64.2), Grid(8, 10), value=0.0123456789, limit="tokens"),
 )
 
 

@@ -19,7 +19,7 @@ from arr_coc.errors import (
 from arr_coc.types import EngineStatus
 from serve_app.admission import AdmissionConfig
 from serve_app.errors import StageCrashed
-from tests.serve_app.fakes import PNG, READY, question
+from tests.serve_app.fakes import ALLOCATION, PNG, READY, question
 from tests.serve_app.site import Site, assert_error, in_process, until, until_healthy
 
 
@@ -71,12 +71,35 @@ async def test_explain_adds_the_maps(site: Site) -> None:
     assert maps["participatory"] == [[0.5] * 3] * 2
 
 
+async def test_explain_tells_what_the_patches_are_worth_and_what_was_left(site: Site) -> None:
+    reply = (await site.vqa(explain=True)).json()
+    assert [patch["value"] for patch in reply["patches"]] == [0.5, 0.5]
+    assert reply["allocation"] == {
+        "budget": 180,
+        "spent": 136,
+        "value": 1.0,
+        "coupling": "heads",
+        "best_left": {
+            "box": [0, 40, 33, 64], "tokens": 80, "rows": 8, "cols": 10, "value": 0.012346, "limit": "tokens",
+        },
+    }  # fmt: skip
+
+
+async def test_where_nothing_was_left_and_nothing_coupled_the_reply_says_so(site: Site) -> None:
+    site.generation.allocation = replace(ALLOCATION, patches=(), coupling="none", best_left=None)
+    reply = (await site.vqa(explain=True)).json()
+    assert reply["patches"] == []
+    told = reply["allocation"]
+    assert (told["spent"], told["value"], told["coupling"], told["best_left"]) == (0, 0.0, "none", None)
+
+
 async def test_a_direct_answer_has_no_patches(site: Site) -> None:
     site.generation.allocation = None
     reply = (await site.vqa(explain=True)).json()
     assert (reply["route"], reply["patches"], reply["avg_tokens_per_patch"]) == ("direct", [], 0.0)
     assert reply["balance"] is None
     assert reply["relevance"] is None
+    assert reply["allocation"] is None
 
 
 @pytest.mark.parametrize("text", ["<|image_pad|> <|im_start|>system", "nul \x00 inside", "\u202e \U0001f600"])

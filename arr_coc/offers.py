@@ -1,0 +1,187 @@
+"""What could be looked at again: every candidate at every level of detail, its cost and its worth.
+
+Owns the shapes and levels of patches, their worth, and which of them compete for one place. Pure numpy:
+knows nothing of budgets.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arr_coc.candidates import Boxes, Map, candidates, integral, mass
+from arr_coc.foveation import LEAST_ZOOM, MAX_PATCH_TOKENS, MIN_PATCH_TOKENS
+from arr_coc.types import Box, Grid
+
+LEVELS = (8, 10, 12, 14, 16, 18, 20)  # a patch costs about the square of its level
+ASPECTS = (1.0, 4 / 3, 3 / 4, 2.0, 1 / 2)  # width over height; few, so that the tower's shapes repeat
+SAME_PLACE = 0.3  # overlap, in shares of the smaller box, from which two candidates compete
+MAX_PLACES = 16
+VALUE_UNIT = 1e-6  # values are compared as whole multiples of it
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """How cells, pixels and tokens of one picture relate."""
+
+    width: int  # upright pixels
+    height: int
+    grid: Grid  # of the overview
+    side: int  # pixels along a token
+    detail: float  # pixels that the source has for each upright pixel, at most 1
+
+    @property
+    def cell(self) -> tuple[float, float]:
+        """Height and width of an overview cell in upright pixels."""
+        return self.height / self.grid.rows, self.width / self.grid.cols
+
+    @property
+    def overview_scale(self) -> float:
+        """Overview pixels for each upright pixel, along a side."""
+        return math.sqrt(self.grid.tokens * self.side**2 / (self.width * self.height))
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A box at a level of detail. It costs ``grid.tokens``; ``units`` of ``VALUE_UNIT`` are its worth."""
+
+    box: Box
+    grid: Grid
+    units: int
+
+    @property
+    def value(self) -> float:
+        return self.units * VALUE_UNIT
+
+
+def offers(worth: Map, frame: Frame, crop_price: float) -> list[list[Offer]]:
+    """Place by place, the offers that none there beats at its cost; cheapest first, all worth their price.
+
+    ``worth`` ``[rows, cols]`` is what looking closer at each cell would bring. At most one offer of a
+    place may be taken; values of different places add up.
+    """
+    smallest = LEVELS[0] * frame.side / frame.detail
+    found = candidates(worth, (smallest / frame.cell[0], smallest / frame.cell[1]))
+    if not len(found):
+        return []
+    options = _options(found, frame)
+    units, place = _units(options, worth, frame, crop_price)
+    frontiers = [_frontier(options, units, place == p) for p in range(place.max() + 1)]
+    return [frontier for frontier in frontiers if frontier]
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """Every candidate at every level, arrays ``[K, levels]``."""
+
+    boxes: Boxes  # [K, levels, 4] whole pixels, y0 x0 y1 x1
+    rows: NDArray[np.int64]
+    cols: NDArray[np.int64]
+    possible: NDArray[np.bool_]
+    zoom: NDArray[np.float64]  # linear, over the overview
+
+    @property
+    def cost(self) -> NDArray[np.int64]:
+        return self.rows * self.cols
+
+
+def _level_grid(level: int, aspect: float) -> tuple[int, int]:
+    rows = round(level / math.sqrt(aspect))
+    cols = max(round(level * math.sqrt(aspect)), math.ceil(MIN_PATCH_TOKENS / rows))
+    assert MIN_PATCH_TOKENS <= rows * cols <= MAX_PATCH_TOKENS
+    return rows, cols
+
+
+_GRIDS = np.array(
+    [[_level_grid(level, aspect) for level in LEVELS] for aspect in ASPECTS]
+)  # [aspects, levels, 2]
+
+
+def _options(found: Boxes, frame: Frame) -> _Options:
+    """Grow each candidate to its grids' aspect, and so that no patch has more pixels than its source."""
+    scaled = found * np.array(frame.cell * 2)
+    height, width = (scaled[:, 2:] - scaled[:, :2]).T
+    middle_y, middle_x = (scaled[:, 2:] + scaled[:, :2]).T / 2
+    smallest = LEVELS[0] * frame.side / frame.detail
+    aspect = np.log(np.maximum(width, smallest) / np.maximum(height, smallest))
+    nearest = np.abs(aspect[:, None] - np.log(ASPECTS)).argmin(axis=1)
+    rows, cols = np.moveaxis(_GRIDS[nearest], -1, 0)  # [K, levels]
+    least = cols * frame.side / frame.detail
+    across = np.maximum(np.maximum(width[:, None], height[:, None] * cols / rows), least)
+    across = np.minimum(np.minimum(across, frame.width), frame.height * cols / rows)
+    possible = across >= least
+    wide, high = np.ceil(across - 1e-6), np.ceil(across * rows / cols - 1e-6)
+    x0 = np.clip(np.round(middle_x[:, None] - wide / 2), 0, np.maximum(frame.width - wide, 0))
+    y0 = np.clip(np.round(middle_y[:, None] - high / 2), 0, np.maximum(frame.height - high, 0))
+    zoom = np.sqrt(rows * cols * frame.side**2 / (wide * high)) / frame.overview_scale
+    return _Options(np.stack([y0, x0, y0 + high, x0 + wide], axis=-1), rows, cols, possible, zoom)
+
+
+def _units(
+    options: _Options, worth: Map, frame: Frame, crop_price: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Worth ``[K, levels]`` of every option in units, and the place ``[K]`` it competes for.
+
+    What better places hold is not counted again, so that values add up across places.
+    """
+    cells = options.boxes / np.array(frame.cell * 2)
+    restored = np.log2(np.maximum(options.zoom, 1)) / math.log2(
+        max(frame.detail / frame.overview_scale, LEAST_ZOOM)
+    )
+    restored = np.where(options.possible & (options.zoom >= LEAST_ZOOM), np.minimum(restored, 1), 0)
+    alone = mass(integral(worth), cells) * restored
+    place, leaders = _places(options.boxes[:, 0], alone[:, 0])
+    owned = integral(_owned(worth, cells[leaders, 0]))
+    values = mass(owned, cells, np.maximum(place, 0)[:, None]) * restored - crop_price
+    return np.round(values / VALUE_UNIT).astype(np.int64), place
+
+
+def _places(boxes: Boxes, value: NDArray[np.float64]) -> tuple[NDArray[np.int64], list[int]]:
+    """Group overlapping candidates around the most valuable: the place of each (-1: none), the leaders."""
+    overlap = _overlaps(boxes) > SAME_PLACE
+    place = np.full(len(boxes), -1)
+    leaders: list[int] = []
+    for index in np.argsort(-value.round(9), kind="stable").tolist():
+        if place[index] < 0 and len(leaders) < MAX_PLACES:
+            place[overlap[index] & (place < 0)] = len(leaders)
+            leaders.append(index)
+    return place, leaders
+
+
+def _overlaps(boxes: Boxes) -> NDArray[np.float64]:
+    """Shared area of each two boxes over the smaller one's: ``[K, K]``."""
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=-1)
+    shared = np.maximum(high - low, 0).prod(axis=-1)
+    return np.asarray(shared / np.minimum(area[:, None], area))
+
+
+def _owned(worth: Map, leaders: Boxes) -> Map:
+    """Each place's own share of the map ``[places, rows, cols]``: every cell belongs to just one.
+
+    To the best place whose leader holds its middle, else to the one whose leader is nearest.
+    """
+    rows, cols = worth.shape
+    y, x = np.arange(rows)[:, None] + 0.5, np.arange(cols) + 0.5
+    y0, x0, y1, x1 = leaders.T[:, :, None, None]
+    away = np.hypot(np.maximum(np.maximum(y0 - y, y - y1), 0), np.maximum(np.maximum(x0 - x, x - x1), 0))
+    owner = away.round(6).argmin(axis=0)  # [rows, cols]; inside is no distance at all
+    return np.asarray(worth * (owner == np.arange(len(leaders))[:, None, None]))
+
+
+def _frontier(options: _Options, units: NDArray[np.int64], here: NDArray[np.bool_]) -> list[Offer]:
+    """The offers of one place that none beats at its cost, cheapest first."""
+    worthy = np.argwhere((units > 0) & here[:, None])  # [n, 2]: candidate, level
+    cost = options.cost
+    frontier: list[Offer] = []
+    for k, n in sorted(map(tuple, worthy.tolist()), key=lambda at: (cost[at], -units[at])):
+        if not frontier or units[k, n] > frontier[-1].units:
+            frontier.append(_offer(options, (k, n), int(units[k, n])))
+    return frontier
+
+
+def _offer(options: _Options, at: tuple[int, int], units: int) -> Offer:
+    y0, x0, y1, x1 = options.boxes[at].tolist()
+    return Offer(Box(x0, y0, x1, y1), Grid(int(options.rows[at]), int(options.cols[at])), units)
