@@ -56,13 +56,15 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How an answer is decoded. ``temperature == 0`` is greedy; ``seed`` makes sampling repeatable."""
+    """How an answer is decoded. ``temperature == 0`` is greedy; ``seed`` makes sampling repeatable.
+    The answer ends before the first of the ``stop`` strings, none of them empty."""
 
     max_new_tokens: int = 512
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int | None = None
     ignore_eos: bool = False
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

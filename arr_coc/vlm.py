@@ -198,7 +198,7 @@ class VisionLanguageModel:
             sampling=sampling,
             deadline=now + ask.remaining_s,
             outcome=Outcome(),
-            detokenizer=Detokenizer(self._adapter.tokenizer),
+            detokenizer=Detokenizer(self._adapter.tokenizer, sampling.stop),
             times=Times(submitted=now),
             resume=self._resume(ask, picture, zoom) if closer_look else None,
         )
