@@ -53,6 +53,7 @@ _KINDS: dict[type[BaseException], tuple[int, str]] = {
 
 _STATUS_OF_CODE = {
     "not_found": 404,
+    "model_not_found": 404,
     "method_not_allowed": 405,
     "body_timeout": 408,
     "body_too_large": 413,

@@ -27,6 +27,8 @@ from serve_app.errors import describe
 from serve_app.health import StatusWatch
 from serve_app.limits import HttpLimits
 from serve_app.native import NativeRoutes
+from serve_app.openai.question import ChatLimits
+from serve_app.openai.routes import OpenAIRoutes
 from serve_app.pipeline import Pipeline
 from serve_app.playground.assets import read_assets
 from serve_app.schemas import QuestionLimits
@@ -37,6 +39,7 @@ _ENDPOINTS = {
     "/vqa": "vqa",
     "/stream_generate": "stream_generate",
     "/batch_predict": "batch_predict",
+    "/v1/chat/completions": "chat_completions",
 }
 _PROBES = frozenset({"/live", "/health", "/metrics"})
 
@@ -55,6 +58,8 @@ def create_app(
     watch = StatusWatch(pipeline.status, refresh_s=limits.status_refresh_s, stall_s=engine.stall_s)
     question_limits = QuestionLimits(engine.max_new_tokens_limit, limits.max_query_chars)
     native = NativeRoutes(pipeline, watch, question_limits, limits.max_batch, observer)
+    chat_limits = ChatLimits(engine.max_new_tokens_limit, limits.max_query_chars, limits.max_pictures)
+    openai = OpenAIRoutes(pipeline, watch, chat_limits)
     reader = BodyReader(limits)
     page = read_assets()
     quiet = _PROBES.union(asset.path for asset in page)
@@ -72,6 +77,9 @@ def create_app(
             work("/vqa", native.vqa, JSON, FORM),
             work("/stream_generate", native.stream_generate, JSON, FORM),
             work("/batch_predict", native.batch_predict, JSON),
+            work("/v1/chat/completions", openai.chat_completions, JSON),
+            Route("/v1/models", openai.models),
+            Route("/v1/models/{model:path}", openai.model),
             Route("/live", _live),
             Route("/health", _health(pipeline, watch, versions)),
             Route("/metrics", _metrics(render_metrics)),
