@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from arr_coc.errors import ContextLengthExceeded, InvalidRequest
 from arr_coc.types import PICTURE, Ask, Detail, Mark, Message, Role, Sampling
 from serve_app.data_url import decode_data_url
+from serve_app.openai.messages import ImagePart, ImageUrl
+from serve_app.openai.messages import Message as Said
 from serve_app.openai.refusal import refusal
-from serve_app.openai.request import ChatRequest, Extension, ImagePart, ImageUrl
-from serve_app.openai.request import Message as Said
+from serve_app.openai.request import ChatRequest, Extension
 from serve_app.schemas import DEFAULT_MAX_TOKENS
 
 

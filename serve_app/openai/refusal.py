@@ -8,16 +8,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from arr_coc.errors import InvalidRequest
+from serve_app.openai.messages import AssistantMessage, ImagePart, ImageUrl, TextPart
 from serve_app.openai.request import (
     MAX_STOP_CHARS,
     UNSUPPORTED,
-    AssistantMessage,
     ChatRequest,
     Extension,
-    ImagePart,
-    ImageUrl,
     StreamOptions,
-    TextPart,
 )
 
 _MODELS: tuple[type[BaseModel], ...] = (

@@ -7,123 +7,29 @@ sentence "``field`` must be ..." in error messages. It does not know what become
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
-from arr_coc.types import Detail
+from serve_app.openai.messages import Ignored, Message, Taken, text_or_list
 
 MAX_MESSAGES = 128
-MAX_PARTS = 64  # of one message
 MAX_STOP_CHARS = 128
-
-_STRICT = ConfigDict(frozen=True, strict=True, extra="forbid")
 _SEED = 2**63
 
-Ignored = Annotated[Any, Field(description="any value; it is ignored")]
 
-
-class _Taken(BaseModel):
-    model_config = _STRICT
-
-
-# Tags of unions stand in angle brackets, which tells them from fields in the place of an error.
-def _text_or_list(value: Any) -> str:
-    return "<list>" if isinstance(value, list) else "<text>"
-
-
-def _text_or_image(part: Any) -> str | None:
-    kind = part.get("type") if isinstance(part, dict) else None
-    return f"<{kind}>" if kind in ("text", "image_url") else None
-
-
-class TextPart(_Taken):
-    """Text within a message."""
-
-    type: Annotated[Literal["text"], Field(description="text")]
-    text: Annotated[str, Field(description="text")]
-
-
-class ImageUrl(_Taken):
-    """A picture and how closely it shall be looked at.
-
-    ``low`` is one view of 64 visual tokens; ``auto`` the model's default for the picture's size;
-    ``high`` up to half of what the server's context holds. ``arr_coc.visual_token_budget`` goes
-    before it.
-    """
-
-    url: Annotated[str, Field(description="a data URL: data:image/...;base64, followed by base64")]
-    detail: Annotated[Detail | None, Field(description="low, high or auto")] = "auto"
-
-
-class ImagePart(_Taken):
-    """A picture within a message."""
-
-    type: Literal["image_url"]
-    image_url: Annotated[ImageUrl, Field(description="an object with a url")]
-
-
-Part = Annotated[
-    Annotated[TextPart, Tag("<text>")] | Annotated[ImagePart, Tag("<image_url>")],
-    Discriminator(_text_or_image),
-]
-_TextOr = Annotated[str, Tag("<text>")]
-_CONTENT = Field(description=f"text, or a list of 1 to {MAX_PARTS} parts")
-_PARTS = Field(min_length=1, max_length=MAX_PARTS)
-_TextContent = Annotated[
-    _TextOr | Annotated[list[TextPart], Tag("<list>"), _PARTS], Discriminator(_text_or_list), _CONTENT
-]
-_Content = Annotated[
-    _TextOr | Annotated[list[Part], Tag("<list>"), _PARTS], Discriminator(_text_or_list), _CONTENT
-]
-
-
-class SystemMessage(_Taken):
-    """What the model is told about its task; most chat templates take it as the first message only."""
-
-    role: Literal["system", "developer"]
-    content: _TextContent
-    name: Ignored = None
-
-
-class UserMessage(_Taken):
-    """What the user says and shows."""
-
-    role: Literal["user"]
-    content: _Content
-    name: Ignored = None
-
-
-class AssistantMessage(_Taken):
-    """An earlier answer, as a completion gave it."""
-
-    role: Literal["assistant"]
-    content: _TextContent
-    name: Ignored = None
-    refusal: Ignored = None
-    annotations: Ignored = None
-    audio: Annotated[None, Field(description="null: answers are text")] = None
-    function_call: Annotated[None, Field(description="null: no tools are called")] = None
-    tool_calls: Annotated[list[Any] | None, Field(max_length=0, description="empty: no tools are called")] = (
-        None
-    )
-
-
-Message = Annotated[SystemMessage | UserMessage | AssistantMessage, Field(discriminator="role")]
-
-
-class StreamOptions(_Taken):
+class StreamOptions(Taken):
     """What a stream tells besides the answer."""
 
     include_usage: Annotated[bool | None, Field(description="true or false")] = False
     include_obfuscation: Ignored = None
 
 
-class TextFormat(_Taken):
+class TextFormat(Taken):
     """The one format of answers."""
 
     type: Annotated[Literal["text"], Field(description="text")]
 
 
-class Extension(_Taken):
+class Extension(Taken):
     """What this server adds, as it is named on the native routes."""
 
     explain: Annotated[bool, Field(description="true or false")] = False
@@ -133,11 +39,11 @@ class Extension(_Taken):
 _StopText = Annotated[str, Field(min_length=1, max_length=MAX_STOP_CHARS)]
 Stop = Annotated[
     Annotated[_StopText, Tag("<text>")] | Annotated[list[_StopText], Tag("<list>"), Field(max_length=4)],
-    Discriminator(_text_or_list),
+    Discriminator(text_or_list),
 ]
 
 
-class ChatRequest(_Taken):
+class ChatRequest(Taken):
     """The body of ``POST /v1/chat/completions``; a null is a field left out."""
 
     model: Annotated[str, Field(description="the name of the served model")]
