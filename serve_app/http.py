@@ -1,20 +1,18 @@
-"""The HTTP application over a pipeline: which paths there are, how the server fares, and the page.
+"""The HTTP application over a pipeline: which paths there are, and who answers on them.
 
-It knows neither processes nor a model, nor what is asked on the routes that do the work.
+It knows neither processes nor a model, nor what is asked on any path.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
-from inspect import isawaitable
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from arr_coc.engine.config import EngineConfig
@@ -31,9 +29,8 @@ from serve_app.openai.question import ChatLimits
 from serve_app.openai.routes import OpenAIRoutes
 from serve_app.pipeline import Pipeline
 from serve_app.playground.assets import read_assets
+from serve_app.probes import RenderMetrics, probe_routes
 from serve_app.schemas import QuestionLimits
-
-RenderMetrics = Callable[[], bytes | Awaitable[bytes]]
 
 _ENDPOINTS = {
     "/vqa": "vqa",
@@ -80,9 +77,7 @@ def create_app(
             work("/v1/chat/completions", openai.chat_completions, JSON),
             Route("/v1/models", openai.models),
             Route("/v1/models/{model:path}", openai.model),
-            Route("/live", _live),
-            Route("/health", _health(pipeline, watch, versions)),
-            Route("/metrics", _metrics(render_metrics)),
+            *probe_routes(pipeline, watch, versions, render_metrics),
             *(asset.route for asset in page),
         ],
         middleware=[
@@ -93,47 +88,6 @@ def create_app(
     )
     app.router.redirect_slashes = False
     return app
-
-
-async def _live(request: Request) -> Response:
-    return JSONResponse({"status": "alive"})
-
-
-def _health(
-    pipeline: Pipeline, watch: StatusWatch, versions: Mapping[str, str]
-) -> Callable[[Request], Awaitable[Response]]:
-    async def health(request: Request) -> Response:
-        status = watch.status
-        reason = "the server is shutting down" if pipeline.draining else watch.trouble()
-        if reason is not None or status is None:
-            return JSONResponse(
-                {"status": "unavailable", "reason": reason}, status_code=503, headers={"retry-after": "1"}
-            )
-        return JSONResponse(
-            {
-                "status": "ok",
-                "model": status.model,
-                "device": status.device,
-                "dtype": status.dtype,
-                "running": status.running,
-                "waiting": status.waiting,
-                "slots": status.slots,
-                "visual_tokens": asdict(status.visual_tokens) if status.visual_tokens else None,
-                "versions": dict(versions),
-            }
-        )
-
-    return health
-
-
-def _metrics(render: RenderMetrics) -> Callable[[Request], Awaitable[Response]]:
-    async def metrics(request: Request) -> Response:
-        text = render()
-        if isawaitable(text):
-            text = await text
-        return Response(text, headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
-
-    return metrics
 
 
 async def _no_such_route(request: Request, error: Exception) -> Response:
