@@ -62,6 +62,9 @@ _STATUS_OF_CODE = {
     "headers_too_large": 431,
 }
 
+# whatever an error's response can have; 499 is logged and never sent
+STATUSES = frozenset({*(status for status, _ in _KINDS.values()), *_STATUS_OF_CODE.values()} - {499})
+
 _OUTCOME_OF_STATUS = {408: "invalid", 429: "overloaded", 499: "cancelled", 504: "deadline"}
 
 

@@ -27,6 +27,7 @@ from serve_app.limits import HttpLimits
 from serve_app.native import NativeRoutes
 from serve_app.openai.question import ChatLimits
 from serve_app.openai.routes import OpenAIRoutes
+from serve_app.openapi.document import openapi_endpoint
 from serve_app.pipeline import Pipeline
 from serve_app.playground.assets import read_assets
 from serve_app.probes import RenderMetrics, probe_routes
@@ -60,6 +61,7 @@ def create_app(
     reader = BodyReader(limits)
     page = read_assets()
     quiet = _PROBES.union(asset.path for asset in page)
+    version = versions.get("arr-coc-serve", "unknown")
 
     def admit() -> Turn:
         if not pipeline.draining:
@@ -78,6 +80,7 @@ def create_app(
             Route("/v1/models", openai.models),
             Route("/v1/models/{model:path}", openai.model),
             *probe_routes(pipeline, watch, versions, render_metrics),
+            Route("/openapi.json", openapi_endpoint(openai.served_model, limits.max_batch, version)),
             *(asset.route for asset in page),
         ],
         middleware=[

@@ -93,7 +93,7 @@ class Reply(_Reply):
     native_visual_tokens: int
     patches: list[PatchReply]
     balance: BalanceReply | None
-    relevance: RelevanceReply | None
+    relevance: RelevanceReply | None = None
     timings_ms: dict[str, float]
     model: str
     request_id: str

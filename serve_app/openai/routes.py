@@ -65,7 +65,7 @@ class OpenAIRoutes:
         spelling = ChunkSpelling(
             reply,
             request_id=ask.request_id,
-            model=self._name(),
+            model=self.served_model(),
             created=int(time.time()),
             include_usage=bool(options and options.include_usage),
             explain=asked.extension.explain,
@@ -75,18 +75,19 @@ class OpenAIRoutes:
         return EventStream(first, events, spelling)
 
     def _reply(self, report: Report, request_id: str) -> Reply:
-        return reply_to(report, model=self._name(), request_id=request_id)
+        return reply_to(report, model=self.served_model(), request_id=request_id)
 
-    def _name(self) -> str:
+    def served_model(self) -> str:
+        """The name of the served model; "" while nothing is known of it."""
         status = self._watch.status
         return status.model if status else ""
 
     def _card(self) -> Model:
         self._watch.require_loaded()
-        return Model(id=self._name(), object="model", created=self._started, owned_by="arr-coc-serve")
+        return Model(id=self.served_model(), object="model", created=self._started, owned_by="arr-coc-serve")
 
     def _require_served(self, name: str) -> None:
-        if name != self._name():
+        if name != self.served_model():
             raise InvalidRequest(
                 "no such model is served; GET /v1/models tells the one that is",
                 code="model_not_found",
