@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from serve_app.openai.messages import AssistantMessage, ImageUrl, TextPart
+from serve_app.openai.request import UNSUPPORTED, ChatRequest, Extension, StreamOptions, TextFormat
 from tests.serve_app.fakes import READY, data_url
 from tests.serve_app.openai.requests import PICTURE, chat, text, user
 from tests.serve_app.site import Site, assert_error, in_process, until_healthy
@@ -142,6 +144,12 @@ async def test_nothing_is_listed_or_asked_while_the_model_loads(site: Site) -> N
     ):
         assert_error(response, 503, "not_ready")
         assert response.headers["retry-after"] == "1"
+
+
+def test_every_field_says_what_it_must_be() -> None:
+    for model in (ChatRequest, AssistantMessage, TextPart, ImageUrl, StreamOptions, Extension, TextFormat):
+        assert [name for name, field in model.model_fields.items() if not field.description] in ([], ["role"])
+    assert set(ChatRequest.model_fields) | {"tool_calls"} > UNSUPPORTED
 
 
 ANY_JSON = st.recursive(
