@@ -28,6 +28,12 @@ _WHEN = {
     503: "The model is not loaded, or a stage is gone; try again after the time in Retry-After.",
     504: "The request's deadline passed.",
 }
+_REQUEST_ID = {
+    "x-request-id": {
+        "description": "the request's own, where it is sane, or a new one",
+        "schema": {"type": "string"},
+    }
+}
 _RETRY_AFTER = {
     "retry-after": {"description": "seconds to wait", "schema": {"type": "integer", "minimum": 1}}
 }
@@ -62,9 +68,8 @@ def document(model: str, max_batch: int, version: str) -> dict[str, Any]:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    responses: dict[str, Any] = {
-        "200": {"description": "The answer.", "content": _content(operation.answers)}
-    }
+    answer = {"description": "The answer.", "headers": _REQUEST_ID, "content": _content(operation.answers)}
+    responses: dict[str, Any] = {"200": answer}
     for status in sorted(operation.errors):
         responses[str(status)] = {"$ref": f"#/components/responses/{_name(status)}"}
     if operation.unavailable is not None:
@@ -83,21 +88,18 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _content(bodies: dict[str, Body]) -> dict[str, Any]:
-    return {
-        media_type: {"schema": body.schema}
-        | (
-            {"examples": {name: {"value": value} for name, value in body.examples.items()}}
-            if body.examples
-            else {}
-        )
-        for media_type, body in bodies.items()
-    }
+    return {media_type: _body(body) for media_type, body in bodies.items()}
+
+
+def _body(body: Body) -> dict[str, Any]:
+    examples = {name: {"value": value} for name, value in body.examples.items()}
+    return {"schema": body.schema, "examples": examples} if examples else {"schema": body.schema}
 
 
 def _error(status: int, schema: Schema | None = None) -> dict[str, Any]:
     content = {"application/json": {"schema": schema or ref(ErrorBody)}}
-    headers = {"headers": _RETRY_AFTER} if status in (429, 503) else {}
-    return {"description": _WHEN[status], "content": content, **headers}
+    headers = _REQUEST_ID | (_RETRY_AFTER if status in (429, 503) else {})
+    return {"description": _WHEN[status], "headers": headers, "content": content}
 
 
 def _name(status: int) -> str:

@@ -30,9 +30,7 @@ from arr_coc.vlm import VisionLanguageModel
 from tests.arr_coc import tiny
 
 CONFIG = EngineConfig(slots=4, max_length=512, prefill_token_budget=400)
-FAMILY = "qwen3_vl"
-SIDE = 32  # pixels of a visual token
-PATCHES = (Patch(Box(0, 0, 64, 64), Grid(2, 2), Scores(0, 0, 0, 0), 1.0),)  # cut out without resampling
+SIDES = {"qwen2_vl": 28, "qwen2_5_vl": 28, "qwen3_vl": 32}  # pixels of a visual token
 
 
 class _Fixed:
@@ -41,23 +39,32 @@ class _Fixed:
     def allocate(self, picture: TexturedPicture, attention: Floats | None) -> Allocation:
         assert attention is not None
         assert attention.shape == (picture.grid.rows, picture.grid.cols)
-        return Allocation(PATCHES, Balance(0, 0, 1), attention, np.stack([attention] * 3))
+        side = picture.width / picture.grid.cols
+        box = Box(0, 0, 2 * side, 2 * side)  # cut out without resampling
+        patch = Patch(box, Grid(2, 2), Scores(0, 0, 0, 0), 1.0)
+        return Allocation((patch,), Balance(0, 0, 1), attention, np.stack([attention] * 3))
+
+
+@pytest.fixture(scope="module", params=SIDES)
+def family(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
 
 
 @pytest.fixture(scope="module")
-def vlm() -> Iterator[VisionLanguageModel]:
-    profile = ModelProfile(heads=((1, 0),))
-    model = VisionLanguageModel(tiny.adapter(FAMILY), profile, CONFIG, Silent(), _Fixed())
+def vlm(family: str) -> Iterator[VisionLanguageModel]:
+    profile = ModelProfile(heads=((1, 0),), token_side=SIDES[family])
+    model = VisionLanguageModel(tiny.adapter(family), profile, CONFIG, Silent(), _Fixed())
     yield model
     model.close()
 
 
-def _picture(seed: int, rows: int, cols: int, *, zoomed: bool = False) -> TexturedPicture:
-    grid = Grid(rows, cols)
-    view = tiny.picture(np.random.default_rng(seed), grid, SIDE)
+def _picture(family: str, seed: int, rows: int, cols: int, *, zoomed: bool = False) -> TexturedPicture:
+    grid, side = Grid(rows, cols), SIDES[family]
+    view = tiny.picture(np.random.default_rng(seed), grid, side)
     empty = np.zeros((13, rows, cols), np.float32)
     return TexturedPicture(
-        width=cols * SIDE, height=rows * SIDE, route="zoom" if zoomed else "direct",
+        width=cols * side, height=rows * side, route="zoom" if zoomed else "direct",
         budget=grid.tokens + (64 if zoomed else 0), grid=grid, view=view, channels=empty, lost_detail=empty[0],
         source=view if zoomed else None, native_tokens=grid.tokens, texture_ms=1.0,
     )  # fmt: skip
@@ -80,13 +87,13 @@ CONVERSATIONS = {
 
 
 def _expected(
-    messages: tuple[Message, ...], pictures: list[TexturedPicture], tokens: int, *, zoomed: bool
+    family: str, messages: tuple[Message, ...], pictures: list[TexturedPicture], tokens: int, *, zoomed: bool
 ) -> str:
-    adapter, model = tiny.adapter(FAMILY), tiny.model(FAMILY)
+    adapter, model = tiny.adapter(family), tiny.model(family)
     views = [[picture.grid, *([Grid(2, 2)] if zoomed else [])] for picture in pictures]
     shown = [picture.view for picture in pictures]
     if zoomed:
-        shown.append(shown[0][: 2 * SIDE, : 2 * SIDE])
+        shown.append(shown[0][: 2 * SIDES[family], : 2 * SIDES[family]])
     prompt = replace(adapter.chat(messages, views), pictures=tuple(shown))
     ids = tiny.generate(model, adapter, prompt, tokens)
     text: str = adapter.tokenizer.decode(ids, skip_special_tokens=True)
@@ -98,32 +105,34 @@ def _answer(vlm: VisionLanguageModel, ask: Ask, *pictures: TexturedPicture) -> R
 
 
 @pytest.mark.parametrize("name", CONVERSATIONS)
-def test_a_conversation_is_answered_as_generate_would(vlm: VisionLanguageModel, name: str) -> None:
+def test_a_conversation_is_answered_as_generate_would(
+    vlm: VisionLanguageModel, family: str, name: str
+) -> None:
     messages, count = CONVERSATIONS[name]
-    pictures = [_picture(i, 2 + i, 3) for i in range(count)]
+    pictures = [_picture(family, i, 2 + i, 3) for i in range(count)]
     report = _answer(vlm, Ask("x", "", Sampling(max_new_tokens=16), messages=messages), *pictures)
-    assert report.text == _expected(messages, pictures, 16, zoomed=False)
+    assert report.text == _expected(family, messages, pictures, 16, zoomed=False)
     assert report.usage.visual_tokens == sum(picture.grid.tokens for picture in pictures)
     assert report.route == ("direct" if count else "text")
     assert report.width == (pictures[0].width if count == 1 else 0)
 
 
 @pytest.mark.parametrize("name", ["system", "text first", "picture in an earlier turn"])
-def test_a_closer_look_stands_beside_its_picture(vlm: VisionLanguageModel, name: str) -> None:
+def test_a_closer_look_stands_beside_its_picture(vlm: VisionLanguageModel, family: str, name: str) -> None:
     messages, _ = CONVERSATIONS[name]
-    picture = _picture(0, 4, 5, zoomed=True)
+    picture = _picture(family, 0, 4, 5, zoomed=True)
     report = _answer(vlm, Ask("x", "", Sampling(max_new_tokens=16), messages=messages), picture)
-    assert report.text == _expected(messages, [picture], 16, zoomed=True)
+    assert report.text == _expected(family, messages, [picture], 16, zoomed=True)
     assert report.usage.visual_tokens == 20 + 4
     assert report.allocation is not None
 
 
-def test_all_of_them_at_once_are_answered_as_each_alone(vlm: VisionLanguageModel) -> None:
+def test_all_of_them_at_once_are_answered_as_each_alone(vlm: VisionLanguageModel, family: str) -> None:
     async def ask_all() -> list[Report]:
         asks = [
             vlm.answer(
                 Ask("x", "", Sampling(max_new_tokens=12), messages=messages),
-                *(_picture(i, 2 + i, 3) for i in range(count)),
+                *(_picture(family, i, 2 + i, 3) for i in range(count)),
             )
             for messages, count in CONVERSATIONS.values()
         ]
@@ -131,7 +140,7 @@ def test_all_of_them_at_once_are_answered_as_each_alone(vlm: VisionLanguageModel
 
     for report, (messages, count) in zip(asyncio.run(ask_all()), CONVERSATIONS.values(), strict=True):
         assert report.text == _expected(
-            messages, [_picture(i, 2 + i, 3) for i in range(count)], 12, zoomed=False
+            family, messages, [_picture(family, i, 2 + i, 3) for i in range(count)], 12, zoomed=False
         )
 
 
