@@ -52,20 +52,20 @@ class OpenAIRoutes:
                 return await self._stream(asked, ask, turn, record)
             report = await self._pipeline.answer(turn, ask, *asked.images)
         record.route = report.route
-        reply = self._reply(report, ask.request_id)
+        reply = reply_to(report, model=asked.request.model, request_id=ask.request_id)
         body = completion(reply, created=int(time.time()), explain=asked.extension.explain)
         return JSONResponse(body)
 
     async def _stream(self, asked: ChatQuestion, ask: Ask, turn: Turn, record: Record) -> Response:
         def reply(report: Report) -> Reply:
             record.route = report.route
-            return self._reply(report, ask.request_id)
+            return reply_to(report, model=asked.request.model, request_id=ask.request_id)
 
         options = asked.request.stream_options
         spelling = ChunkSpelling(
             reply,
             request_id=ask.request_id,
-            model=self.served_model(),
+            model=asked.request.model,
             created=int(time.time()),
             include_usage=bool(options and options.include_usage),
             explain=asked.extension.explain,
@@ -73,9 +73,6 @@ class OpenAIRoutes:
         events = self._pipeline.stream(turn, ask, *asked.images)
         first = await anext(events)  # what fails until here still gets its proper status
         return EventStream(first, events, spelling)
-
-    def _reply(self, report: Report, request_id: str) -> Reply:
-        return reply_to(report, model=self.served_model(), request_id=request_id)
 
     def served_model(self) -> str:
         """The name of the served model; "" while nothing is known of it."""
@@ -87,6 +84,8 @@ class OpenAIRoutes:
         return Model(id=self.served_model(), object="model", created=self._started, owned_by="arr-coc-serve")
 
     def _require_served(self, name: str) -> None:
+        if self._watch.status is None:  # gone since the request was let in
+            self._watch.require_loaded()
         if name != self.served_model():
             raise InvalidRequest(
                 "no such model is served; GET /v1/models tells the one that is",

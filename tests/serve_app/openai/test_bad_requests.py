@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from arr_coc.types import EngineStatus
+from serve_app.errors import StageCrashed
 from serve_app.openai.messages import AssistantMessage, ImageUrl, TextPart
 from serve_app.openai.request import UNSUPPORTED, ChatRequest, Extension, StreamOptions, TextFormat
 from tests.serve_app.fakes import READY, data_url
@@ -150,6 +153,22 @@ def test_every_field_says_what_it_must_be() -> None:
     for model in (ChatRequest, AssistantMessage, TextPart, ImageUrl, StreamOptions, Extension, TextFormat):
         assert [name for name, field in model.model_fields.items() if not field.description] in ([], ["role"])
     assert set(ChatRequest.model_fields) | {"tool_calls"} > UNSUPPORTED
+
+
+async def test_a_model_that_is_gone_meanwhile_is_not_said_to_be_unknown(site: Site) -> None:
+    gate = asyncio.Event()
+
+    async def gone() -> EngineStatus:
+        gate.set()
+        raise StageCrashed("gone")
+
+    async def body() -> AsyncIterator[bytes]:
+        site.generation.look = gone
+        await gate.wait()
+        await asyncio.sleep(0)
+        yield json.dumps(chat()).encode()
+
+    assert_error(await site.client.post(PATH, content=body(), headers=JSON), 503, "not_ready")
 
 
 ANY_JSON = st.recursive(
