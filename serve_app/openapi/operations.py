@@ -101,5 +101,9 @@ def _looking() -> tuple[Operation, ...]:
             "get", "/metrics", "Metrics of all stages, for Prometheus.",
             {METRICS_MEDIA_TYPE.partition(";")[0]: Body({"type": "string"})}, _ALWAYS,
         ),
+        Operation(
+            "get", "/", "A page that asks, and shows where the model looked.",
+            {"text/html": Body({"type": "string"})}, _ALWAYS,
+        ),
         Operation("get", "/openapi.json", "This description.", {JSON: Body({"type": "object"})}, _ALWAYS),
     )  # fmt: skip
