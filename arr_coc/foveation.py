@@ -43,12 +43,15 @@ def patch_budget(route: Route, budget: int, view: Grid) -> int:
     return left if route == "zoom" and left >= MIN_PATCH_TOKENS else 0
 
 
-def plan_view(width: int, height: int, budget: int | None, profile: ModelProfile) -> ViewPlan:
+def plan_view(
+    width: int, height: int, budget: int | None, profile: ModelProfile, *, closer: bool = True
+) -> ViewPlan:
     """Choose the route and the first view of a ``width x height`` pixel picture.
 
     A picture that fits is seen natively (``direct``), enlarged toward the smallest view where it
-    is smaller than that; any other through an overview (``zoom``). ``budget`` None takes the
-    profile's default for the picture's size. Raises BudgetTooSmall outside the profile's range.
+    is smaller than that; any other through an overview (``zoom``), which takes all of the budget
+    where no ``closer`` look shall follow. ``budget`` None takes the profile's default for the
+    picture's size. Raises BudgetTooSmall outside the profile's range.
     """
     if budget is not None and not SMALLEST_VIEW <= budget <= profile.max_budget:
         raise BudgetTooSmall(
@@ -64,7 +67,8 @@ def plan_view(width: int, height: int, budget: int | None, profile: ModelProfile
         return ViewPlan("direct", grid, grid.tokens, native)
     tier = profile.tier(native)
     total = tier.total_tokens if budget is None else budget
-    grid = fit_grid(width, height, _overview(total, tier.overview_tokens, native))
+    first = _overview(total, tier.overview_tokens, native) if closer else total
+    grid = fit_grid(width, height, first)
     return ViewPlan("zoom", grid, total, native)
 
 

@@ -22,19 +22,18 @@ class TextureEncoder:
         self.profile = profile
         self.limits = limits
 
-    def plan(self, image: bytes, budget: int | None) -> ViewPlan:
-        """Route, first view and budget by the picture's header alone.
-
-        Raises InvalidImage and BudgetTooSmall.
+    def plan(self, image: bytes, budget: int | None, *, closer: bool = True) -> ViewPlan:
+        """Route, first view and budget by the picture's header alone; whether ``closer`` looks may
+        follow. Raises InvalidImage and BudgetTooSmall.
         """
         header = read_header(image, self.limits)
-        return foveation.plan_view(header.width, header.height, budget, self.profile)
+        return foveation.plan_view(header.width, header.height, budget, self.profile, closer=closer)
 
-    def encode(self, image: bytes, budget: int | None) -> TexturedPicture:
+    def encode(self, image: bytes, budget: int | None, *, closer: bool = True) -> TexturedPicture:
         """Decode, view and measure a picture. Raises InvalidImage and BudgetTooSmall."""
         started = time.perf_counter()
         header = read_header(image, self.limits)
-        plan = foveation.plan_view(header.width, header.height, budget, self.profile)
+        plan = foveation.plan_view(header.width, header.height, budget, self.profile, closer=closer)
         picture = decode(image, self.limits, self._needed_side(header.width, header.height, plan))
         view = foveation.view(picture, plan.grid, self.profile.token_side)
         small = reduced(picture)

@@ -6,12 +6,15 @@ Plain frozen dataclasses over numpy, so that they pickle cheaply between process
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from enum import Enum
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Route = Literal["direct", "zoom"]
+Route = Literal["direct", "zoom", "text"]
+Role = Literal["system", "user", "assistant"]
+Detail = Literal["low", "auto", "high"]
 FinishReason = Literal["stop", "length"]
 Coupling = Literal["heads", "layers", "none"]
 """What tells where a question points: listed heads, all heads of the middle layers, or nothing."""
@@ -64,22 +67,49 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How an answer is decoded. ``temperature == 0`` is greedy; ``seed`` makes sampling repeatable."""
+    """How an answer is decoded. ``temperature == 0`` is greedy; ``seed`` makes sampling repeatable.
+    The answer ends before the first of the ``stop`` strings, none of them empty."""
 
     max_new_tokens: int = 512
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int | None = None
     ignore_eos: bool = False
+    stop: tuple[str, ...] = ()
+
+
+class Mark(Enum):
+    """What stands in a message in the place of something that is not text."""
+
+    PICTURE = "picture"
+
+
+PICTURE: Final = Mark.PICTURE
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation: its texts and pictures in the order they are shown."""
+
+    role: Role
+    parts: tuple[str | Mark, ...]
+
+    @property
+    def text(self) -> str:
+        """Its texts, joined as a chat template joins them."""
+        return "".join(part for part in self.parts if isinstance(part, str))
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question about one picture, as every stage sees it.
+    """One question, as every stage sees it; pictures travel beside it, in the order they are shown.
 
-    ``visual_token_budget`` is the total of visual tokens that may be encoded, overview included;
-    None takes the model's default for the picture's size. ``remaining_s`` is the time left until
-    the request's deadline, in seconds, when the ask is handed over (clocks do not travel).
+    ``query`` is asked about one picture shown before it, unless ``messages`` gives the whole
+    conversation, whose last message ``query`` then is the text of.
+    ``visual_token_budget`` is the total of visual tokens that may be encoded, overviews included;
+    None leaves it to ``detail``: ``auto`` is the model's default for the picture's size.
+    ``remaining_s`` is the time left until the request's deadline, in seconds, when the ask is
+    handed over (clocks do not travel).
     """
 
     request_id: str
@@ -87,6 +117,18 @@ class Ask:
     sampling: Sampling = Sampling()
     visual_token_budget: int | None = None
     remaining_s: float = 60.0
+    detail: Detail = "auto"
+    messages: tuple[Message, ...] = ()
+
+    @property
+    def conversation(self) -> tuple[Message, ...]:
+        """All that is said and shown, the question last."""
+        return self.messages or (Message("user", (PICTURE, self.query.strip())),)
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures are shown."""
+        return sum(message.parts.count(PICTURE) for message in self.conversation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +231,18 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The end of a request: its whole answer and how it came about."""
+    """The end of a request: its whole answer and how it came about.
+
+    ``width``, ``height`` and ``grid`` are the picture's where there was exactly one, else zero.
+    """
 
     text: str
     finish_reason: FinishReason
     usage: Usage
-    route: Route
+    route: Route  # text: no picture; several pictures are each seen directly
     width: int
     height: int
-    native_tokens: int
+    native_tokens: int  # of all pictures
     grid: Grid  # of the first view
     allocation: Allocation | None  # zoom only
     timings_ms: Mapping[str, float] = field(default_factory=dict)

@@ -95,27 +95,30 @@ class VisionLanguageModel:
                 Ask("warm-up", "What is this?", Sampling(max_new_tokens=WARM_UP_TOKENS)), picture
             )
 
-    async def answer(self, ask: Ask, picture: TexturedPicture) -> Report:
-        """The whole answer. Raises ContextLengthExceeded, Overloaded, DeadlineExceeded, ModelFault,
-        EngineClosed; cancelling the task frees the request's slot within one step."""
-        async with aclosing(self.stream(ask, picture)) as items:
+    async def answer(self, ask: Ask, *pictures: TexturedPicture) -> Report:
+        """The whole answer to ``ask`` about the pictures that its conversation shows, in their order.
+
+        Raises ContextLengthExceeded, InvalidRequest (``unsupported_messages``), Overloaded,
+        DeadlineExceeded, ModelFault, EngineClosed; cancelling the task frees the request's slot
+        within one step."""
+        async with aclosing(self.stream(ask, *pictures)) as items:
             async for item in items:
                 if isinstance(item, Report):
                     return item
         raise AssertionError("a stream ends with a report or an error")
 
-    async def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
+    async def stream(self, ask: Ask, *pictures: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
         """Text as it becomes final, then the report. Errors and cancellation as ``answer``."""
-        self._admit(ask, picture)
-        sequence, zoom = self._sequence(ask, picture)
+        self._admit()
+        sequence, zoom = self._sequence(ask, pictures)
         self._in_flight += 1
-        self._observer.arrived(picture.texture_ms / 1e3)
+        self._observer.arrived(sum(picture.texture_ms for picture in pictures) / 1e3)
         started = time.monotonic()
         try:
             self._engine.submit(sequence)
             async for item in sequence.outcome:
                 if isinstance(item, Finish):
-                    yield _report(item, picture, zoom.allocation if zoom else None)
+                    yield _report(item, pictures, zoom.allocation if zoom else None)
                 else:
                     yield Delta(item)
         finally:
@@ -153,7 +156,7 @@ class VisionLanguageModel:
         self._draining = True
         self._engine.close()
 
-    def _admit(self, ask: Ask, picture: TexturedPicture) -> None:
+    def _admit(self) -> None:
         if self._draining:
             raise EngineClosed("the server is shutting down")
         beyond = self._in_flight - self._config.slots
@@ -164,16 +167,19 @@ class VisionLanguageModel:
         share = seconds / max(1, self._in_flight)
         self._seconds_each += 0.1 * (share - self._seconds_each)
 
-    def _sequence(self, ask: Ask, picture: TexturedPicture) -> tuple[Seq, Zoom | None]:
-        prompt = replace(self._adapter.prompt([picture.grid], ask.query), pictures=(picture.view,))
-        spare = picture.budget - picture.grid.tokens
-        closer_look = picture.route == "zoom" and spare > 0
+    def _sequence(self, ask: Ask, pictures: Sequence[TexturedPicture]) -> tuple[Seq, Zoom | None]:
+        prompt = self._adapter.chat(ask.conversation, [[picture.grid] for picture in pictures])
+        prompt = replace(prompt, pictures=tuple(picture.view for picture in pictures))
+        spare = pictures[0].budget - pictures[0].grid.tokens if len(pictures) == 1 else 0
+        closer_look = spare > 0 and pictures[0].route == "zoom"
         reserve = spare + MARKERS * self._profile.max_patches if closer_look else 0
         if len(prompt) + reserve + ask.sampling.max_new_tokens > self._config.max_length:
             raise ContextLengthExceeded(
                 f"prompt and max_tokens exceed the context of {self._config.max_length} tokens", param="query"
             )
-        zoom = Zoom(picture, prompt, partial(self._answer_prompt, ask, picture)) if closer_look else None
+        zoom = (
+            Zoom(pictures[0], prompt, partial(self._answer_prompt, ask, pictures[0])) if closer_look else None
+        )
         first = self._zooming.first_stage(zoom) if zoom else Stage(prompt)
         now = time.monotonic()
         sampling = ask.sampling
@@ -185,7 +191,7 @@ class VisionLanguageModel:
             sampling=sampling,
             deadline=now + ask.remaining_s,
             outcome=Outcome(),
-            detokenizer=Detokenizer(self._adapter.tokenizer),
+            detokenizer=Detokenizer(self._adapter.tokenizer, sampling.stop),
             times=Times(submitted=now),
             resume=first.resume,
         )
@@ -194,19 +200,21 @@ class VisionLanguageModel:
     def _answer_prompt(self, ask: Ask, picture: TexturedPicture, patches: Sequence[Patch]) -> Prompt:
         grids: list[Grid] = [picture.grid, *(patch.grid for patch in patches)]
         closer = [cut(picture, patch, self._adapter.token_side) for patch in patches]
-        return replace(self._adapter.prompt(grids, ask.query), pictures=(picture.view, *closer))
+        return replace(self._adapter.chat(ask.conversation, [grids]), pictures=(picture.view, *closer))
 
 
-def _report(finish: Finish, picture: TexturedPicture, allocation: Allocation | None) -> Report:
+def _report(finish: Finish, pictures: Sequence[TexturedPicture], allocation: Allocation | None) -> Report:
+    only = pictures[0] if len(pictures) == 1 else None
+    texture = {"texture": round(sum(p.texture_ms for p in pictures), 3)} if pictures else {}
     return Report(
         text=finish.text,
         finish_reason=finish.reason,
         usage=finish.usage,
-        route=picture.route,
-        width=picture.width,
-        height=picture.height,
-        native_tokens=picture.native_tokens,
-        grid=picture.grid,
+        route=only.route if only else "direct" if pictures else "text",
+        width=only.width if only else 0,
+        height=only.height if only else 0,
+        native_tokens=sum(p.native_tokens for p in pictures),
+        grid=only.grid if only else Grid(0, 0),
         allocation=allocation,
-        timings_ms={"texture": round(picture.texture_ms, 3), **finish.timings_ms},
+        timings_ms={**texture, **finish.timings_ms},
     )

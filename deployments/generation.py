@@ -26,8 +26,8 @@ _log = logging.getLogger(__name__)
 class Answerer(Protocol):
     """What the stage needs of a loaded model; ``arr_coc.vlm.VisionLanguageModel`` is one."""
 
-    async def answer(self, ask: Ask, picture: TexturedPicture) -> Report: ...
-    def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncIterator[Delta | Report]: ...
+    async def answer(self, ask: Ask, *pictures: TexturedPicture) -> Report: ...
+    def stream(self, ask: Ask, *pictures: TexturedPicture) -> AsyncIterator[Delta | Report]: ...
     def status(self) -> EngineStatus: ...
     async def drain(self, timeout_s: float) -> None: ...
 
@@ -69,13 +69,13 @@ class GenerationStage:
             _log.exception("the model could not be loaded")
             self._detail = FAILED + "unforeseen error while loading the model, see the log"
 
-    async def answer(self, ask: Ask, picture: TexturedPicture) -> Report:
+    async def answer(self, ask: Ask, *pictures: TexturedPicture) -> Report:
         """The whole answer, or a typed error."""
-        return await self._loaded().answer(ask, picture)
+        return await self._loaded().answer(ask, *pictures)
 
-    async def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
+    async def stream(self, ask: Ask, *pictures: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
         """Deltas, then the report; closing the generator cancels the request in the engine."""
-        events = self._loaded().stream(ask, picture)
+        events = self._loaded().stream(ask, *pictures)
         try:
             async for event in events:
                 yield event

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from arr_coc.budgets import budget_each
 from arr_coc.decoding import PictureLimits
 from arr_coc.engine.config import EngineConfig
 from arr_coc.errors import ContextLengthExceeded, DeadlineExceeded
@@ -41,7 +42,8 @@ class PromptPrice:
 
     def check(self, ask: Ask, plan: ViewPlan) -> None:
         """Raises ContextLengthExceeded where the request can never fit a slot."""
-        text = len(self._tokenizer.encode(ask.query, add_special_tokens=False).ids)
+        said = "".join(message.text for message in ask.conversation)
+        text = len(self._tokenizer.encode(said, add_special_tokens=False).ids)
         pictures = 1 + (self._max_patches if plan.patch_budget else 0)
         tokens = text + plan.budget + MARKERS * pictures + ask.sampling.max_new_tokens
         if tokens > self._max_length:
@@ -59,6 +61,8 @@ class TextureStage:
         configure_logging()
         directory = resolve(model.source)
         profile = ModelProfile.load(directory)
+        self._profile = profile
+        self._max_length = engine.max_length
         self._encoder = TextureEncoder(profile, pictures)
         self._price = PromptPrice(load_tokenizer(directory), engine.max_length, profile.max_patches)
         self._workers = ThreadPoolExecutor(stage.threads, thread_name_prefix="texture")
@@ -76,8 +80,10 @@ class TextureStage:
     def _prepare(self, ask: Ask, image: bytes, arrived: float) -> TexturedPicture:
         if time.monotonic() - arrived >= ask.remaining_s:
             raise DeadlineExceeded("The request's deadline passed before its picture was decoded.")
-        self._price.check(ask, self._encoder.plan(image, ask.visual_token_budget))
-        return self._encoder.encode(image, ask.visual_token_budget)
+        budget = budget_each(ask, self._profile, self._max_length)
+        closer = ask.pictures == 1  # several are compared, each seen whole
+        self._price.check(ask, self._encoder.plan(image, budget, closer=closer))
+        return self._encoder.encode(image, budget, closer=closer)
 
 
 def load_tokenizer(directory: Path) -> Tokenizer:

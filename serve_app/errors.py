@@ -53,6 +53,7 @@ _KINDS: dict[type[BaseException], tuple[int, str]] = {
 
 _STATUS_OF_CODE = {
     "not_found": 404,
+    "model_not_found": 404,
     "method_not_allowed": 405,
     "body_timeout": 408,
     "body_too_large": 413,
@@ -60,6 +61,9 @@ _STATUS_OF_CODE = {
     "unsupported_media_type": 415,
     "headers_too_large": 431,
 }
+
+# whatever an error's response can have; 499 is logged and never sent
+STATUSES = frozenset({*(status for status, _ in _KINDS.values()), *_STATUS_OF_CODE.values()} - {499})
 
 _OUTCOME_OF_STATUS = {408: "invalid", 429: "overloaded", 499: "cancelled", 504: "deadline"}
 

@@ -52,12 +52,12 @@ class GenerationHandle:
         self._handle = handle
         self._streams = handle.options(stream=True)
 
-    async def answer(self, ask: Ask, picture: TexturedPicture) -> Report:
-        report: Report = await _call(self._handle.answer.remote(ask, picture))
+    async def answer(self, ask: Ask, *pictures: TexturedPicture) -> Report:
+        report: Report = await _call(self._handle.answer.remote(ask, *pictures))
         return report
 
-    async def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
-        response: Any = self._streams.stream.remote(ask, picture)
+    async def stream(self, ask: Ask, *pictures: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
+        response: Any = self._streams.stream.remote(ask, *pictures)
         try:
             with translated():
                 async for event in response:

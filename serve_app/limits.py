@@ -19,6 +19,7 @@ class HttpLimits(BaseModel):
     max_headers: int = Field(default=100, ge=1, description="header lines of a request; beyond, 431")
     max_header_kib: float = Field(default=16.0, gt=0, description="all headers together; beyond, 431")
     max_query_chars: int = Field(default=32_768, ge=1, description="characters of a query; beyond, 400")
+    max_pictures: int = Field(default=8, ge=1, description="pictures of one chat completion; beyond, 400")
     max_batch: int = Field(default=64, ge=1, description="requests in one /batch_predict")
     status_refresh_s: float = Field(default=0.5, gt=0, description="pause between two looks at the engine")
 

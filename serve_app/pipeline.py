@@ -5,7 +5,7 @@ a stage whose process died raises ``StageCrashed``.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Protocol, TypeVar
@@ -28,10 +28,10 @@ class TextureStage(Protocol):
 class GenerationStage(Protocol):
     """Answers the question about a prepared picture. Cancelling the call frees what it holds."""
 
-    async def answer(self, ask: Ask, picture: TexturedPicture) -> Report:
+    async def answer(self, ask: Ask, *pictures: TexturedPicture) -> Report:
         """Raises Overloaded, DeadlineExceeded, ModelFault, EngineClosed or StageCrashed."""
 
-    def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
+    def stream(self, ask: Ask, *pictures: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
         """Deltas as they become final, the report last; closing the generator cancels."""
 
     async def status(self) -> EngineStatus:
@@ -82,17 +82,17 @@ class Pipeline:
         """The generation stage's own snapshot."""
         return await self._generation.status()
 
-    async def answer(self, turn: Turn, ask: Ask, image: bytes) -> Report:
-        """The whole answer, or a typed error."""
-        async with self._held(turn, image):
-            picture = await self._prepare(turn, ask, image)
-            return await _in_time(turn, lambda: self._generation.answer(_handed_over(ask, turn), picture))
+    async def answer(self, turn: Turn, ask: Ask, *images: bytes) -> Report:
+        """The whole answer to ``ask`` about its pictures, in the order it shows them; or a typed error."""
+        async with self._held(turn, images):
+            pictures = await self._prepare_all(turn, ask, images)
+            return await _in_time(turn, lambda: self._generation.answer(_handed_over(ask, turn), *pictures))
 
-    async def stream(self, turn: Turn, ask: Ask, image: bytes) -> AsyncGenerator[Delta | Report, None]:
+    async def stream(self, turn: Turn, ask: Ask, *images: bytes) -> AsyncGenerator[Delta | Report, None]:
         """Deltas, then the report; or a typed error at any point. Closing it cancels the request."""
-        async with self._held(turn, image):
-            picture = await self._prepare(turn, ask, image)
-            async with aclosing(self._generation.stream(_handed_over(ask, turn), picture)) as events:
+        async with self._held(turn, images):
+            pictures = await self._prepare_all(turn, ask, images)
+            async with aclosing(self._generation.stream(_handed_over(ask, turn), *pictures)) as events:
                 while True:
                     try:
                         event = await _in_time(turn, events.__anext__)
@@ -105,11 +105,16 @@ class Pipeline:
                         return
 
     @asynccontextmanager
-    async def _held(self, turn: Turn, image: bytes) -> AsyncIterator[None]:
-        """Room for the decoded picture, waited for until the deadline at most."""
+    async def _held(self, turn: Turn, images: Sequence[bytes]) -> AsyncIterator[None]:
+        """Room for the decoded pictures, waited for until the deadline at most."""
         async with AsyncExitStack() as held:
-            await _in_time(turn, lambda: held.enter_async_context(self._room.hold(self._weigh(image))))
+            size = sum(map(self._weigh, images))
+            await _in_time(turn, lambda: held.enter_async_context(self._room.hold(size)))
             yield
+
+    async def _prepare_all(self, turn: Turn, ask: Ask, images: Sequence[bytes]) -> list[TexturedPicture]:
+        """One after another: a request of many pictures takes no more of the stage than others do."""
+        return [await self._prepare(turn, ask, image) for image in images]
 
     async def _prepare(self, turn: Turn, ask: Ask, image: bytes) -> TexturedPicture:
         def attempt() -> Awaitable[TexturedPicture]:

@@ -76,7 +76,8 @@ class Reply(ReplyModel):
     """An answer and how it came about.
 
     ``avg_tokens_per_patch`` is the mean over the patches that were sent, 0.0 where there were none.
-    ``balance``, ``relevance`` and ``allocation`` are null on the route ``direct``.
+    ``balance``, ``relevance`` and ``allocation`` are null but on the route ``zoom``; ``image`` and
+    ``overview`` where there is not exactly one picture.
     """
 
     answer: str
@@ -85,8 +86,8 @@ class Reply(ReplyModel):
     finish_reason: FinishReason
     usage: UsageReply
     route: Route
-    image: SizeReply
-    overview: GridReply
+    image: SizeReply | None
+    overview: GridReply | None
     native_visual_tokens: int
     patches: list[PatchReply]
     balance: BalanceReply | None
@@ -108,6 +109,7 @@ class Reply(ReplyModel):
 def reply_to(report: Report, *, model: str, request_id: str) -> Reply:
     """The reply that tells all of ``report``."""
     allocation, usage = report.allocation, report.usage
+    one_picture = report.grid.tokens > 0
     patches = allocation.patches if allocation is not None else ()
     return Reply(
         answer=report.text,
@@ -120,8 +122,8 @@ def reply_to(report: Report, *, model: str, request_id: str) -> Reply:
             total_tokens=usage.prompt_tokens + usage.completion_tokens,
         ),
         route=report.route,
-        image=SizeReply(width=report.width, height=report.height),
-        overview=_grid(report.grid),
+        image=SizeReply(width=report.width, height=report.height) if one_picture else None,
+        overview=_grid(report.grid) if one_picture else None,
         native_visual_tokens=report.native_tokens,
         patches=[_patch(patch, report.width, report.height) for patch in patches],
         balance=_balance(allocation),

@@ -16,6 +16,7 @@ from serve_app.data_url import decode_data_url
 
 _STRICT = ConfigDict(frozen=True, strict=True, extra="forbid")
 _MAX_SEED = 2**63 - 1
+DEFAULT_MAX_TOKENS = 512
 
 
 class Question(BaseModel):
@@ -25,7 +26,7 @@ class Question(BaseModel):
     model_config = _STRICT
 
     query: Annotated[str, Field(min_length=1, description="text of at least one character")]
-    max_tokens: Annotated[int, Field(ge=1, description="a whole number from 1 up")] = 512
+    max_tokens: Annotated[int, Field(ge=1, description="a whole number from 1 up")] = DEFAULT_MAX_TOKENS
     temperature: Annotated[float, Field(ge=0, le=2, description="a number from 0 to 2")] = 0.0
     top_p: Annotated[float, Field(gt=0, le=1, description="a number above 0, at most 1")] = 1.0
     seed: Annotated[

@@ -30,7 +30,7 @@ from arr_coc.engine.slots import Slots
 from arr_coc.engine.stopping import finish_reason
 from arr_coc.errors import ArrCocError, Cancelled, DeadlineExceeded, EngineClosed, ModelFault
 from arr_coc.model.adapter import Adapter
-from arr_coc.types import Usage
+from arr_coc.types import FinishReason, Usage
 
 log = logging.getLogger(__name__)
 Command = Callable[[], None]
@@ -272,13 +272,16 @@ class Engine:
         reason = finish_reason(row.output, row.sampling, self._adapter.eos_ids, room)
         if piece := row.detokenizer.push(token):
             self._outbox.put(row.outcome, piece)
-        if reason:
-            text, rest = row.detokenizer.finish(row.output)
-            if rest:
-                self._outbox.put(row.outcome, rest)
-            times = row.times.milliseconds(time.monotonic())
-            usage = Usage(len(row.prompt), len(row.output), row.prompt.visual_tokens)
-            self._end(row, Finish(reason, text, usage, times))
+        if reason or row.detokenizer.stopped:
+            self._finish(row, reason or "stop")
+
+    def _finish(self, row: Seq, reason: FinishReason) -> None:
+        text, rest = row.detokenizer.finish(row.output)
+        if rest:
+            self._outbox.put(row.outcome, rest)
+        times = row.times.milliseconds(time.monotonic())
+        usage = Usage(len(row.prompt), len(row.output), row.prompt.visual_tokens)
+        self._end(row, Finish("stop" if row.detokenizer.stopped else reason, text, usage, times))
 
     # Endings
 

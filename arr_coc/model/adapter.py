@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import Cache
 
-from arr_coc.types import Grid, Pixels
+from arr_coc.types import Grid, Message, Pixels
 
 Ids = NDArray[np.int64]
 
@@ -107,6 +107,10 @@ class Adapter(Protocol):
 
     def prompt(self, grids: Sequence[Grid], query: str) -> Prompt:
         """Tokenise ``query`` about pictures of ``grids`` tokens; ``pictures`` is left empty."""
+
+    def chat(self, messages: Sequence[Message], views: Sequence[Sequence[Grid]]) -> Prompt:
+        """Tokenise a conversation whose pictures are each shown in ``views`` of so many tokens;
+        ``pictures`` is left empty. Raises InvalidRequest where the chat template cannot show it."""
 
     def look(self, pictures: Sequence[Pixels]) -> list[Features]:
         """Run the vision tower over pictures of any sizes, in one pass."""

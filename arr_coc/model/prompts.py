@@ -1,59 +1,146 @@
 """Prompts from the model's own chat template, safe against whatever users type.
 
-The template is tokenised with its special tokens, the user's text without: a typed
-``<|image_pad|>`` is plain text and placeholders are exactly where the template put them. Does not
-know positions, pictures or tensors.
+Token for token what the checkpoint's ``apply_chat_template`` gives, but that special tokens are
+those of the template alone: a typed ``<|image_pad|>`` is plain text and placeholders are exactly
+where the template put them. Does not know positions, pictures or tensors.
 """
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from jinja2 import TemplateError
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from arr_coc.errors import ModelLoadError
+from arr_coc.errors import InvalidRequest, ModelLoadError
+from arr_coc.types import PICTURE, Message, Role
 
-QUERY = "\ue000"  # stands for the user's text while the template is rendered; a private-use character
+# Stands for a text while the template is rendered: private-use characters around its number.
+_PLACE = "\ue000{}\ue001"
+_PLACES = re.compile("\ue000([0-9]+)\ue001")
+
+Shape = tuple[tuple[Role, tuple[int | None, ...]], ...]  # of each part: views of a picture, None: text
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """Where the text of this number is said."""
+
+    number: int
+
+
+Layout = tuple[int | str | _Text, ...]  # a special token, plain text of the template, text of a message
 
 
 class PromptTemplate:
-    """Renders one user turn of pictures followed by a question."""
+    """Renders conversations whose pictures are each shown by one or several views."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, image_token_id: int) -> None:
         if not tokenizer.chat_template:
             raise ModelLoadError("the model has no chat template")
         self._render: Any = tokenizer.apply_chat_template
-        self._special = tokenizer.backend_tokenizer
-        self._plain = Tokenizer.from_str(self._special.to_str())
+        self._tokenizer = tokenizer.backend_tokenizer
+        self._special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+        self._plain = Tokenizer.from_str(self._tokenizer.to_str())
         self._plain.encode_special_tokens = True
         self._image_token_id = image_token_id
-        self._around = lru_cache(maxsize=64)(self._encode_around)
+        self._layout = lru_cache(maxsize=64)(self._lay_out)
+        try:
+            self._layout((("user", (1, None)),))
+        except InvalidRequest as error:
+            raise ModelLoadError("the chat template does not show a picture and a question") from error
 
-    def tokens(self, pictures: Sequence[int], query: str) -> tuple[list[int], list[tuple[int, int]]]:
-        """Token ids of a question about pictures of so many visual tokens each, and where each
-        picture's (start, length) placeholders are."""
-        before, after = self._around(len(pictures))
+    def tokens(
+        self, messages: Sequence[Message], views: Sequence[Sequence[int]]
+    ) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token ids of ``messages``, whose pictures are shown in ``views`` of so many visual tokens each,
+        and where each view's (start, length) placeholders are.
+
+        Raises InvalidRequest (``unsupported_messages``) where the template has no place for them.
+        """
+        texts = [part for message in messages for part in message.parts if isinstance(part, str)]
+        lengths = iter([length for picture in views for length in picture])
         ids: list[int] = []
         spans: list[tuple[int, int]] = []
-        for token in before:
-            if token == self._image_token_id:
-                count = pictures[len(spans)]
-                spans.append((len(ids), count))
-                ids += [token] * count
+        said = ""  # plain text since the last special token, which is what is tokenised as one
+        for item in self._layout(_shape(messages, views)):
+            if not isinstance(item, int):
+                said += item if isinstance(item, str) else texts[item.number]
+                continue
+            ids += self._encode(said)
+            said = ""
+            if item == self._image_token_id:
+                spans.append((len(ids), next(lengths)))
+                ids += [item] * spans[-1][1]
             else:
-                ids.append(token)
-        typed = self._plain.encode(query.strip(), add_special_tokens=False).ids
-        return ids + typed + list(after), spans
+                ids.append(item)
+        return ids + self._encode(said), spans
 
-    def _encode_around(self, pictures: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The template's tokens before and after the user's text."""
-        content = [{"type": "image"}] * pictures + [{"type": "text", "text": QUERY}]
-        text = self._render(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-        )
-        before, _, after = text.partition(QUERY)
-        sides = [self._special.encode(side, add_special_tokens=False).ids for side in (before, after)]
-        if sides[0].count(self._image_token_id) != pictures:
-            raise ModelLoadError("the chat template does not show one placeholder a picture")
-        return tuple(sides[0]), tuple(sides[1])
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self._plain.encode(text, add_special_tokens=False).ids if text else []
+        return ids
+
+    def _lay_out(self, shape: Shape) -> Layout:
+        """What the template makes of messages of this shape."""
+        try:
+            rendered = self._render(_content(shape), tokenize=False, add_generation_prompt=True)
+        except (TemplateError, TypeError):
+            raise _unsupported() from None
+        pieces = _PLACES.split(rendered)  # the template's own text and numbers of texts, in turn
+        layout: list[int | str | _Text] = []
+        for index, piece in enumerate(pieces):
+            layout += [_Text(int(piece))] if index % 2 else self._literal(piece)
+        parts = [part for _, kinds in shape for part in kinds]
+        texts = [item.number for item in layout if isinstance(item, _Text)]
+        shown = sum(item == self._image_token_id for item in layout)
+        if sorted(texts) != list(range(parts.count(None))) or shown != sum(filter(None, parts)):
+            raise _unsupported()
+        return tuple(layout)
+
+    def _literal(self, text: str) -> list[int | str | _Text]:
+        """The template's own text, its special tokens as ids."""
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        items: list[int | str | _Text] = []
+        done = 0
+        for token, (start, end) in zip(encoded.ids, encoded.offsets, strict=True):
+            if token in self._special:
+                items += [text[done:start], token]
+                done = end
+        return [item for item in (*items, text[done:]) if item != ""]
+
+
+def _shape(messages: Sequence[Message], views: Sequence[Sequence[int]]) -> Shape:
+    counts = iter([len(picture) for picture in views])
+    shape = tuple(
+        (message.role, tuple(next(counts) if part is PICTURE else None for part in message.parts))
+        for message in messages
+    )
+    assert next(counts, None) is None, "there are as many pictures as places for them"
+    return shape
+
+
+def _content(shape: Shape) -> list[dict[str, Any]]:
+    """Messages of this shape as a chat template takes them, numbers in the place of texts."""
+    messages: list[dict[str, Any]] = []
+    texts = 0
+    for role, kinds in shape:
+        content: list[dict[str, str]] = []
+        for views in kinds:
+            if views is None:
+                content.append({"type": "text", "text": _PLACE.format(texts)})
+                texts += 1
+            else:
+                content += [{"type": "image"}] * views
+        messages.append({"role": role, "content": content})
+    return messages
+
+
+def _unsupported() -> InvalidRequest:
+    return InvalidRequest(
+        "the model's chat template has no place for messages in these roles and this order",
+        code="unsupported_messages",
+        param="messages",
+    )

@@ -15,7 +15,7 @@ from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
 from arr_coc.model import attention
 from arr_coc.model.adapter import Batch, Features, Ids, KVShape, Prompt
 from arr_coc.model.prompts import PromptTemplate
-from arr_coc.types import Grid, Pixels
+from arr_coc.types import PICTURE, Grid, Message, Pixels
 
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 
@@ -61,7 +61,13 @@ class QwenVL:
 
     def prompt(self, grids: Sequence[Grid], query: str) -> Prompt:
         """Tokens and M-RoPE positions of ``query`` about pictures of these grids."""
-        ids, spans = self._template.tokens([grid.tokens for grid in grids], query)
+        question = Message("user", (*[PICTURE] * len(grids), query.strip()))
+        return self.chat([question], [[grid] for grid in grids])
+
+    def chat(self, messages: Sequence[Message], views: Sequence[Sequence[Grid]]) -> Prompt:
+        """Tokens and M-RoPE positions of a conversation whose pictures are shown in these views."""
+        ids, spans = self._template.tokens(messages, [[grid.tokens for grid in grids] for grids in views])
+        grids = [grid for picture in views for grid in picture]
         return Prompt(np.array(ids, dtype=np.int64), mrope_positions(len(ids), spans, grids), tuple(spans))
 
     @torch.inference_mode()

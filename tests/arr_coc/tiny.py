@@ -120,12 +120,17 @@ def generate(
     token_ids = torch.from_numpy(prompt.token_ids)[None]
     grids = [(1, p.shape[0] // patch, p.shape[1] // patch) for p in prompt.pictures]
     suppressed: Sequence[int] = [*adapted.banned_ids]
+    shown: dict[str, Any] = {}
+    if prompt.pictures:
+        shown = {
+            "mm_token_type_ids": (token_ids == vlm.config.image_token_id).int(),
+            "pixel_values": torch.cat([adapted.patchify(p) for p in prompt.pictures]).to(vlm.dtype),
+            "image_grid_thw": torch.tensor(grids),
+        }
     output = vlm.generate(
         input_ids=token_ids,
         attention_mask=torch.ones_like(token_ids),
-        mm_token_type_ids=(token_ids == vlm.config.image_token_id).int(),
-        pixel_values=torch.cat([adapted.patchify(p) for p in prompt.pictures]).to(vlm.dtype),
-        image_grid_thw=torch.tensor(grids),
+        **shown,
         max_new_tokens=max_new_tokens,
         do_sample=False,
         suppress_tokens=suppressed,

@@ -10,7 +10,7 @@ from arr_coc.decoding import PictureLimits
 from arr_coc.engine.config import EngineConfig
 from arr_coc.errors import BudgetTooSmall, ContextLengthExceeded, DeadlineExceeded, InvalidImage
 from arr_coc.model.config import ModelConfig
-from arr_coc.types import Ask, Sampling, TexturedPicture
+from arr_coc.types import PICTURE, Ask, Message, Sampling, TexturedPicture
 from deployments.config import TextureStageConfig
 from deployments.texture import TextureStage
 
@@ -56,3 +56,22 @@ def test_a_passed_deadline_and_a_budget_out_of_range_are_told() -> None:
         _prepare(Ask("x", "what?", remaining_s=0.0), _png(256))
     with pytest.raises(BudgetTooSmall):
         _prepare(Ask("x", "what?", visual_token_budget=63), _png(256))
+
+
+def test_several_pictures_are_each_seen_whole_within_one_budget() -> None:
+    messages = (Message("user", (PICTURE, PICTURE, "same?")),)
+    picture = _prepare(Ask("x", "same?", messages=messages), _png(1024))
+    assert picture.source is None
+    assert 200 < picture.grid.tokens <= 288
+
+
+def test_detail_is_resolved_by_what_the_model_and_a_slot_allow() -> None:
+    low, high = (_prepare(Ask("x", "what?", detail=detail), _png(1024)) for detail in ("low", "high"))
+    assert (low.grid.tokens, low.source) == (64, None)
+    assert (high.grid.tokens, high.route) == (1024, "direct")
+
+
+def test_all_that_was_said_before_counts_too() -> None:
+    messages = (Message("system", ("word " * 300,)), Message("user", (PICTURE, "what?")))
+    with pytest.raises(ContextLengthExceeded):
+        _prepare(Ask("x", "what?", messages=messages), _png(256), max_length=256)

@@ -116,13 +116,13 @@ class FakeGeneration:
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     ends_early: bool = False
 
-    async def answer(self, ask: Ask, picture: TexturedPicture) -> Report:
-        events = [event async for event in self.stream(ask, picture)]
+    async def answer(self, ask: Ask, *pictures: TexturedPicture) -> Report:
+        events = [event async for event in self.stream(ask, *pictures)]
         last = events[-1]
         assert isinstance(last, Report)
         return last
 
-    async def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
+    async def stream(self, ask: Ask, *pictures: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
         self.asks.append(ask)
         words = ask.query.split(" ")
         try:

@@ -34,7 +34,7 @@ async def test_results_come_in_order_each_an_answer_or_its_own_error(site: Site)
 async def test_items_run_side_by_side_and_fail_alone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     together = asyncio.Barrier(64)
 
-    async def answer(self: FakeGeneration, ask: Ask, picture: TexturedPicture) -> Report:
+    async def answer(self: FakeGeneration, ask: Ask, *pictures: TexturedPicture) -> Report:
         await together.wait()
         if ask.query == "7":
             raise RuntimeError("secret")

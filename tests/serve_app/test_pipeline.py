@@ -10,7 +10,7 @@ from arr_coc.types import Ask, Delta, Report
 from serve_app.admission import AdmissionConfig, Door
 from serve_app.errors import StageCrashed
 from serve_app.pipeline import Pipeline
-from tests.serve_app.fakes import FakeGeneration, FakeTexture
+from tests.serve_app.fakes import FakeGeneration, FakeTexture, report
 
 ASK = Ask("id", "what is it", remaining_s=999)
 
@@ -159,3 +159,19 @@ async def test_draining_waits_for_what_is_in_flight() -> None:
         assert pipeline.draining
         assert pipeline.in_flight == 1
     assert await pipeline.drain(5)
+
+
+async def test_pictures_are_prepared_one_after_another_and_handed_over_in_order() -> None:
+    pipeline, texture, generation, _ = make_pipeline()
+    pictures: list[int] = []
+
+    async def count(self: FakeGeneration, ask: Ask, *shown: object) -> Report:
+        pictures.append(len(shown))
+        return report("yes")
+
+    generation.answer = count.__get__(generation)  # type: ignore[method-assign]
+    with pipeline.admit() as turn:
+        await pipeline.answer(turn, ASK, b"one", b"two")
+        await pipeline.answer(turn, ASK)
+    assert texture.images == [b"one", b"two"]
+    assert pictures == [2, 0]

@@ -126,7 +126,7 @@ async def test_a_client_that_does_not_read_loses_its_place(monkeypatch: pytest.M
     closed = asyncio.Event()
 
     async def endless(
-        self: FakeGeneration, ask: Ask, picture: TexturedPicture
+        self: FakeGeneration, ask: Ask, *pictures: TexturedPicture
     ) -> AsyncGenerator[Delta | Report, None]:
         try:
             while True:

@@ -21,7 +21,7 @@ from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Observer
 from arr_coc.errors import EngineClosed, ModelFault
 from arr_coc.model.config import ModelConfig
-from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture, Usage
+from arr_coc.types import Ask, Delta, EngineStatus, Grid, Report, TexturedPicture, Usage
 from deployments.generation import Answerer
 from serve_app.app import assembled
 from serve_app.config import AppConfig
@@ -39,19 +39,19 @@ class FakeModel:
         self._draining = asyncio.Event()
         self._failing = asyncio.Event()
 
-    async def answer(self, ask: Ask, picture: TexturedPicture) -> Report:
-        async for event in self.stream(ask, picture):
+    async def answer(self, ask: Ask, *pictures: TexturedPicture) -> Report:
+        async for event in self.stream(ask, *pictures):
             if isinstance(event, Report):
                 return event
         raise AssertionError("a stream ends with a report")
 
-    async def stream(self, ask: Ask, picture: TexturedPicture) -> AsyncIterator[Delta | Report]:
+    async def stream(self, ask: Ask, *pictures: TexturedPicture) -> AsyncIterator[Delta | Report]:
         if self._draining.is_set():
             raise EngineClosed("The server is shutting down.")
         started, outcome = time.monotonic(), "cancelled"
         self._count(1)
         try:
-            words = self._words(ask, picture)
+            words = self._words(ask, *pictures)
             for word in words:
                 yield Delta(word + " ")
                 if len(words) > 1:
@@ -59,7 +59,7 @@ class FakeModel:
                 if self._failing.is_set():
                     raise EngineClosed("The server is shutting down.")
             outcome = "ok"
-            yield _report(" ".join(words), picture)
+            yield _report(" ".join(words), *pictures)
         except EngineClosed:
             outcome = "error"
             raise
@@ -77,12 +77,13 @@ class FakeModel:
             await asyncio.sleep(0.02)
         self._failing.set()
 
-    def _words(self, ask: Ask, picture: TexturedPicture) -> list[str]:
+    def _words(self, ask: Ask, *pictures: TexturedPicture) -> list[str]:
         if ask.query == "fault":
             raise ModelFault("The model failed on this request.")
         if ask.query.startswith("slow "):
             return ["word"] * int(ask.query.split()[1])
-        return [hashlib.sha256(picture.view.tobytes() + ask.query.encode()).hexdigest()[:8]]
+        seen = b"".join(picture.view.tobytes() for picture in pictures)
+        return [hashlib.sha256(seen + ask.query.encode()).hexdigest()[:8]]
 
     def _count(self, change: int) -> None:
         self._running += change
@@ -112,17 +113,17 @@ def write_model(directory: Path) -> Path:
     return directory
 
 
-def _report(text: str, picture: TexturedPicture) -> Report:
+def _report(text: str, *pictures: TexturedPicture) -> Report:
+    tokens = sum(picture.grid.tokens for picture in pictures)
+    only = pictures[0] if len(pictures) == 1 else None
     return Report(
         text=text,
         finish_reason="stop",
-        usage=Usage(
-            prompt_tokens=picture.grid.tokens, completion_tokens=1, visual_tokens=picture.grid.tokens
-        ),
-        route=picture.route,
-        width=picture.width,
-        height=picture.height,
-        native_tokens=picture.native_tokens,
-        grid=picture.grid,
+        usage=Usage(prompt_tokens=tokens, completion_tokens=1, visual_tokens=tokens),
+        route=only.route if only else "direct" if pictures else "text",
+        width=only.width if only else 0,
+        height=only.height if only else 0,
+        native_tokens=sum(picture.native_tokens for picture in pictures),
+        grid=only.grid if only else Grid(0, 0),
         allocation=None,
     )

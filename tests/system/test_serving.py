@@ -1,5 +1,6 @@
 """The real thing over HTTP: Ray, HAProxy, both stages and the bundled model in processes of their own."""
 
+import base64
 import os
 import signal
 import subprocess
@@ -9,9 +10,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from openai import OpenAI
 
 from arr_coc.demo.scenes import questions, render, sample_scene
 from tests.system.server import ROOT, START_S, free_port, write_config
@@ -91,6 +94,29 @@ def test_a_stream_says_what_the_answer_says(url: str) -> None:
     assert events[-1] == "[DONE]"
     pieces = [httpx.Response(200, text=event).json().get("text", "") for event in events[:-2]]
     assert "".join(pieces) == answer
+
+
+def test_openais_client_gets_the_same_answers(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    image, query = _asks()[-1]
+    picture = {"url": f"data:image/png;base64,{base64.b64encode(image).decode()}"}
+    parts: Any = [{"type": "image_url", "image_url": picture}, {"type": "text", "text": query}]
+    answers: list[str | None] = []
+    with OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
+        ask: Any = {"model": client.models.list().data[0].id, "max_tokens": 24}
+        messages: Any = [{"role": "user", "content": parts}]
+        completion = client.chat.completions.create(**ask, messages=messages)
+        assert completion.model_extra and completion.model_extra["arr_coc"]["route"] == "zoom"
+        answers.append(completion.choices[0].message.content)
+        stream = client.chat.completions.create(**ask, messages=messages, stream=True)
+        answers.append("".join(chunk.choices[0].delta.content or "" for chunk in stream))
+        said = client.chat.completions.create(**ask, messages=[{"role": "user", "content": "hello"}])
+        both = client.chat.completions.create(
+            **ask, messages=[{"role": "user", "content": [*parts, parts[0]]}]
+        )
+        for each, route in ((said, "text"), (both, "direct")):
+            assert each.model_extra and each.model_extra["arr_coc"]["route"] == route
+    assert answers == [_ask(url, image, query)["answer"]] * 2
 
 
 def test_what_cannot_be_decoded_is_the_clients_fault(url: str) -> None:

@@ -1,0 +1,94 @@
+"""``/v1/models`` and ``/v1/chat/completions`` over the pipeline.
+
+It knows HTTP and the pipeline's two calls; neither processes nor a model.
+"""
+
+import time
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from arr_coc.errors import InvalidRequest
+from arr_coc.types import Ask, Report
+from serve_app.admission import Turn
+from serve_app.envelope import Record, record_of
+from serve_app.health import StatusWatch
+from serve_app.openai.chunks import ChunkSpelling
+from serve_app.openai.completion import Model, ModelList, completion
+from serve_app.openai.question import ChatLimits, ChatQuestion, read_chat
+from serve_app.pipeline import Pipeline
+from serve_app.replies import Reply, reply_to
+from serve_app.sse import EventStream
+
+
+class OpenAIRoutes:
+    """What OpenAI's clients call."""
+
+    def __init__(self, pipeline: Pipeline, watch: StatusWatch, limits: ChatLimits) -> None:
+        self._pipeline = pipeline
+        self._watch = watch
+        self._limits = limits
+        self._started = int(time.time())
+
+    async def models(self, request: Request) -> Response:
+        """The one model that is served. Raises EngineClosed (``not_ready``) until it is loaded."""
+        models = ModelList(object="list", data=(self._card(),))
+        return JSONResponse(models.model_dump(mode="json"))
+
+    async def model(self, request: Request) -> Response:
+        """The model of that name. Raises InvalidRequest (``model_not_found``) for any other."""
+        card = self._card()
+        self._require_served(request.path_params["model"])
+        return JSONResponse(card.model_dump(mode="json"))
+
+    async def chat_completions(self, request: Request, turn: Turn, fields: object) -> Response:
+        """The next message of a conversation, whole or as a stream."""
+        asked = read_chat(fields, self._limits)
+        self._require_served(asked.request.model)
+        record = record_of(request.scope)
+        ask = asked.ask(record.request_id, turn.remaining_s())
+        with asked.named_as_sent():
+            if asked.request.stream:
+                return await self._stream(asked, ask, turn, record)
+            report = await self._pipeline.answer(turn, ask, *asked.images)
+        record.route = report.route
+        reply = reply_to(report, model=asked.request.model, request_id=ask.request_id)
+        body = completion(reply, created=int(time.time()), explain=asked.extension.explain)
+        return JSONResponse(body)
+
+    async def _stream(self, asked: ChatQuestion, ask: Ask, turn: Turn, record: Record) -> Response:
+        def reply(report: Report) -> Reply:
+            record.route = report.route
+            return reply_to(report, model=asked.request.model, request_id=ask.request_id)
+
+        options = asked.request.stream_options
+        spelling = ChunkSpelling(
+            reply,
+            request_id=ask.request_id,
+            model=asked.request.model,
+            created=int(time.time()),
+            include_usage=bool(options and options.include_usage),
+            explain=asked.extension.explain,
+        )
+        events = self._pipeline.stream(turn, ask, *asked.images)
+        first = await anext(events)  # what fails until here still gets its proper status
+        return EventStream(first, events, spelling)
+
+    def served_model(self) -> str:
+        """The name of the served model; "" while nothing is known of it."""
+        status = self._watch.status
+        return status.model if status else ""
+
+    def _card(self) -> Model:
+        self._watch.require_loaded()
+        return Model(id=self.served_model(), object="model", created=self._started, owned_by="arr-coc-serve")
+
+    def _require_served(self, name: str) -> None:
+        if self._watch.status is None:  # gone since the request was let in
+            self._watch.require_loaded()
+        if name != self.served_model():
+            raise InvalidRequest(
+                "no such model is served; GET /v1/models tells the one that is",
+                code="model_not_found",
+                param="model",
+            )

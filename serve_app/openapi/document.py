@@ -1,0 +1,106 @@
+"""The OpenAPI document, put together once for a server and sent as it is."""
+
+import json
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serve_app.errors import STATUSES
+from serve_app.openapi.operations import Body, Operation, operations
+from serve_app.openapi.schemas import ErrorBody, Schema, ref, schemas
+
+OPENAPI = "3.1.0"
+
+_WHEN = {
+    400: "The request can never succeed as it stands; `code` and `param` tell why.",
+    404: "There is no such path, or no such model.",
+    405: "The path takes another method.",
+    408: "The body took too long to arrive.",
+    413: "The body is too large.",
+    415: "The body, or the picture, is in no format that is read.",
+    429: "Too many requests, or the server is shutting down; try again after the time in Retry-After.",
+    431: "The headers are too many or too long.",
+    500: "The server or the model failed on this request.",
+    503: "The model is not loaded, or a stage is gone; try again after the time in Retry-After.",
+    504: "The request's deadline passed.",
+}
+_REQUEST_ID = {
+    "x-request-id": {
+        "description": "the request's own, where it is sane, or a new one",
+        "schema": {"type": "string"},
+    }
+}
+_RETRY_AFTER = {
+    "retry-after": {"description": "seconds to wait", "schema": {"type": "integer", "minimum": 1}}
+}
+
+
+def openapi_endpoint(
+    model: Callable[[], str], max_batch: int, version: str
+) -> Callable[[Request], Awaitable[Response]]:
+    """Answers with the document; ``model`` tells the name of the served model, "" while there is none."""
+    written = lru_cache(maxsize=2)(lambda name: json.dumps(document(name, max_batch, version)).encode())
+
+    async def openapi(request: Request) -> Response:
+        return Response(written(model()), media_type="application/json")
+
+    return openapi
+
+
+def document(model: str, max_batch: int, version: str) -> dict[str, Any]:
+    """The whole description; examples ask ``model``."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations(model, max_batch):
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
+    return {
+        "openapi": OPENAPI,
+        "info": {"title": "arr-coc-serve", "version": version, "license": {"name": "Apache-2.0"}},
+        "paths": paths,
+        "components": {
+            "schemas": schemas(),
+            "responses": {_name(status): _error(status) for status in sorted(STATUSES)},
+        },
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    answer = {"description": "The answer.", "headers": _REQUEST_ID, "content": _content(operation.answers)}
+    responses: dict[str, Any] = {"200": answer}
+    for status in sorted(operation.errors):
+        responses[str(status)] = {"$ref": f"#/components/responses/{_name(status)}"}
+    if operation.unavailable is not None:
+        responses["503"] = _error(503, operation.unavailable)
+    described: dict[str, Any] = {"summary": operation.summary, "responses": responses}
+    if operation.description:
+        described["description"] = operation.description
+    if operation.body:
+        described["requestBody"] = {"required": True, "content": _content(operation.body)}
+    if operation.parameters:
+        described["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in operation.parameters
+        ]
+    return described
+
+
+def _content(bodies: dict[str, Body]) -> dict[str, Any]:
+    return {media_type: _body(body) for media_type, body in bodies.items()}
+
+
+def _body(body: Body) -> dict[str, Any]:
+    examples = {name: {"value": value} for name, value in body.examples.items()}
+    return {"schema": body.schema, "examples": examples} if examples else {"schema": body.schema}
+
+
+def _error(status: int, schema: Schema | None = None) -> dict[str, Any]:
+    content = {"application/json": {"schema": schema or ref(ErrorBody)}}
+    headers = _REQUEST_ID | (_RETRY_AFTER if status in (429, 503) else {})
+    return {"description": _WHEN[status], "headers": headers, "content": content}
+
+
+def _name(status: int) -> str:
+    return HTTPStatus(status).phrase.replace(" ", "")

@@ -1,0 +1,109 @@
+"""How the server fares, for those who only look: ``/live``, ``/health``, ``/metrics``."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from inspect import isawaitable
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from arr_coc.types import EngineStatus
+from serve_app.health import StatusWatch
+from serve_app.pipeline import Pipeline
+
+METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+RenderMetrics = Callable[[], bytes | Awaitable[bytes]]
+
+
+class _Reply(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LiveReply(_Reply):
+    """The process lives; whether it can answer, /health tells."""
+
+    status: Literal["alive"]
+
+
+class VisualTokensReply(_Reply):
+    """The range of a request's visual-token budget, and a token's side in pixels."""
+
+    smallest_budget: int
+    largest_budget: int
+    side: int
+
+
+class HealthReply(_Reply):
+    """The model is loaded and warm. ``running`` sequences hold one of the ``slots``, ``waiting`` ones
+    are queued for one."""
+
+    status: Literal["ok"]
+    model: str
+    device: str
+    dtype: str
+    running: int
+    waiting: int
+    slots: int
+    visual_tokens: VisualTokensReply | None
+    versions: dict[str, str]
+
+
+class UnavailableReply(_Reply):
+    """No answer can be expected now, and why."""
+
+    status: Literal["unavailable"]
+    reason: str
+
+
+def probe_routes(
+    pipeline: Pipeline, watch: StatusWatch, versions: Mapping[str, str], render: RenderMetrics
+) -> list[Route]:
+    """The three routes; ``render`` gives Prometheus text, at once or awaited."""
+
+    async def live(request: Request) -> Response:
+        return _json(LiveReply(status="alive"))
+
+    async def health(request: Request) -> Response:
+        reply = _health(pipeline, watch, versions)
+        return _json(reply) if isinstance(reply, HealthReply) else _json(reply, 503)
+
+    async def metrics(request: Request) -> Response:
+        text = render()
+        if isawaitable(text):
+            text = await text
+        return Response(text, headers={"content-type": METRICS_MEDIA_TYPE})
+
+    return [Route("/live", live), Route("/health", health), Route("/metrics", metrics)]
+
+
+def _health(
+    pipeline: Pipeline, watch: StatusWatch, versions: Mapping[str, str]
+) -> HealthReply | UnavailableReply:
+    status = watch.status
+    reason = "the server is shutting down" if pipeline.draining else watch.trouble()
+    if reason is not None or status is None:
+        return UnavailableReply(status="unavailable", reason=reason or "starting")
+    return HealthReply(
+        status="ok",
+        model=status.model,
+        device=status.device,
+        dtype=status.dtype,
+        running=status.running,
+        waiting=status.waiting,
+        slots=status.slots,
+        visual_tokens=_visual_tokens(status),
+        versions=dict(versions),
+    )
+
+
+def _visual_tokens(status: EngineStatus) -> VisualTokensReply | None:
+    tokens = status.visual_tokens
+    return None if tokens is None else VisualTokensReply(**asdict(tokens))
+
+
+def _json(reply: BaseModel, status: int = 200) -> Response:
+    headers = {"retry-after": "1"} if status == 503 else None
+    return JSONResponse(reply.model_dump(mode="json"), status_code=status, headers=headers)

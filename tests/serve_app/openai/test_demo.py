@@ -1,0 +1,158 @@
+"""The bundled model behind OpenAI's client: the README's own lines, conversations, and stop strings."""
+
+import asyncio
+import base64
+import contextlib
+import io
+import textwrap
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai import AsyncOpenAI, BadRequestError
+
+from arr_coc.decoding import PictureLimits
+from arr_coc.demo.scenes import render, sample_scene
+from arr_coc.engine.config import EngineConfig
+from arr_coc.model.config import ModelConfig
+from deployments.config import TextureStageConfig
+from deployments.generation import GenerationStage, load_model
+from deployments.texture import TextureStage
+from tests.serve_app.openai.requests import text, user
+from tests.serve_app.site import Site, on_socket
+
+README = Path(__file__).parents[3] / "README.md"
+ENGINE = EngineConfig(slots=4, max_length=2048)
+MODEL = ModelConfig(name="demo", threads=1)
+SEED = 900_000  # of the README's scene
+ZOOMED = 900_003  # of a scene that is square, and so zoomed into at 1,024 px
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> tuple[TextureStage, GenerationStage]:
+    metrics = str(tmp_path_factory.mktemp("metrics"))
+    generation = GenerationStage(MODEL, ENGINE, metrics, load_model)
+    return TextureStage(TextureStageConfig(threads=1), MODEL, ENGINE, PictureLimits()), generation
+
+
+@pytest.fixture
+async def served(
+    stages: tuple[TextureStage, GenerationStage], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Site]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    texture, generation = stages
+    async with asyncio.timeout(60):
+        while not (await generation.status()).ready:
+            await asyncio.sleep(0.05)
+    async with on_socket(texture, generation) as site:
+        yield site
+
+
+@pytest.fixture
+async def client(served: Site) -> AsyncIterator[AsyncOpenAI]:
+    url = f"http://127.0.0.1:{served.port}/v1"
+    async with AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
+        yield client
+
+
+def _scene(size: int = 1024, seed: int = ZOOMED) -> bytes:
+    file = io.BytesIO()
+    render(sample_scene(seed, size=size)).save(file, format="PNG")
+    return file.getvalue()
+
+
+def _picture(size: int = 320, **fields: Any) -> dict[str, Any]:
+    url = f"data:image/png;base64,{base64.b64encode(_scene(size)).decode()}"
+    return {"type": "image_url", "image_url": {"url": url, **fields}}
+
+
+async def test_the_readmes_lines_run(served: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    section = README.read_text().partition("## OpenAI client\n")[2].partition("\n- ")[0]
+    code = textwrap.dedent(section).replace("http://localhost:8000", f"http://127.0.0.1:{served.port}")
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes" / f"scene-{SEED}.png").write_bytes(_scene(seed=SEED))
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+
+    def run() -> None:
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, "README.md", "exec"), {})
+
+    await asyncio.to_thread(run)
+    answer, tokens = printed.getvalue().split()
+    numbers = {(thing.color, thing.shape): thing.print for thing in sample_scene(SEED, size=1024).objects}
+    assert answer == numbers["red", "cross"]
+    assert 64 <= int(tokens) <= 300
+
+
+async def test_both_apis_give_the_same_answer(client: AsyncOpenAI, served: Site) -> None:
+    for text_first in (True, False):
+        parts = [text("what is in the top left?"), _picture(1024)]
+        completion = await client.chat.completions.create(
+            model="demo",
+            messages=[user(*parts if text_first else parts[::-1])],  # type: ignore[list-item]
+        )
+        native = await served.client.post(
+            "/vqa", data={"query": "what is in the top left?"}, files={"image": _scene(1024)}
+        )
+        assert completion.choices[0].message.content == native.json()["answer"]
+        told = completion.model_extra["arr_coc"]  # type: ignore[index]
+        assert told["route"] == "zoom"
+        assert told["patches"] == native.json()["patches"]
+
+
+async def test_a_detail_is_a_number_of_tokens(client: AsyncOpenAI) -> None:
+    spent = {}
+    for detail in ("low", "auto", "high"):
+        messages: Any = [user(_picture(1024, detail=detail), text("how many shapes are there?"))]
+        completion = await client.chat.completions.create(model="demo", messages=messages, max_tokens=8)
+        spent[detail] = completion.model_extra["arr_coc"]["total_visual_tokens"]  # type: ignore[index]
+    assert spent["low"] <= 64 < spent["auto"] < spent["high"] == 1024
+
+
+async def test_turns_text_alone_and_several_pictures_are_answered(client: AsyncOpenAI) -> None:
+    conversations: dict[str, Any] = {
+        "turns": [
+            {"role": "system", "content": "You see pictures."},
+            user(_picture(1024), text("how many shapes are there?")),
+            {"role": "assistant", "content": "three"},
+            {"role": "user", "content": "what is in the top left?"},
+        ],
+        "text": [{"role": "user", "content": "hello"}],
+        "pictures": [user(text("first:"), _picture(), text("second:"), _picture(1024), text("the same?"))],
+    }
+    told = {}
+    for name, messages in conversations.items():
+        completion = await client.chat.completions.create(model="demo", messages=messages, max_tokens=16)
+        assert completion.choices[0].message.content
+        told[name] = completion.model_extra["arr_coc"]  # type: ignore[index]
+    assert [told[name]["route"] for name in ("turns", "text", "pictures")] == ["zoom", "text", "direct"]
+    assert told["turns"]["overview"]["tokens"] > 64
+    assert (told["text"]["image"], told["text"]["total_visual_tokens"]) == (None, 0)
+    assert 100 < told["pictures"]["total_visual_tokens"] <= 576
+    assert told["pictures"]["image"] is None
+
+
+async def test_a_stop_string_is_never_shown(client: AsyncOpenAI) -> None:
+    ask: Any = {
+        "model": "demo",
+        "messages": [user(_picture(), text("describe the picture."))],
+        "max_tokens": 48,
+    }
+    whole = (await client.chat.completions.create(**ask)).choices[0].message.content or ""
+    stop = whole[len(whole) // 2 :][:4]
+    expected = whole[: whole.index(stop)]
+    cut = await client.chat.completions.create(**ask, stop=[stop])
+    assert (cut.choices[0].message.content, cut.choices[0].finish_reason) == (expected, "stop")
+    stream = await client.chat.completions.create(**ask, stop=stop, stream=True)
+    chunks = [chunk.choices[0] async for chunk in stream]
+    assert "".join(choice.delta.content or "" for choice in chunks) == expected
+    assert chunks[-1].finish_reason == "stop"
+
+
+async def test_a_conversation_that_the_context_cannot_hold_is_told(client: AsyncOpenAI) -> None:
+    messages: Any = [{"role": "user", "content": "word " * 3000}]
+    with pytest.raises(BadRequestError) as caught:
+        await client.chat.completions.create(model="demo", messages=messages)
+    assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "messages")
