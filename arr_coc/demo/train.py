@@ -136,7 +136,7 @@ def _main() -> None:
     parser = argparse.ArgumentParser(prog="python -m arr_coc.demo.train", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="the run's directory (resumed)")
     parser.add_argument("--init", type=Path, help="start from this checkpoint")
-    parser.add_argument("--vision-steps", type=int, default=1300, help="steps of the vision tower alone")
+    parser.add_argument("--vision-steps", type=int, default=2400, help="steps of the vision tower alone")
     parser.add_argument("--reading-steps", type=int, default=500, help="steps of the text part alone")
     parser.add_argument("--steps", type=int, default=4000, help="steps of everything together")
     parser.add_argument("--vision-rate", type=float, default=2e-3, help="learning rate of the tower alone")

@@ -98,7 +98,7 @@ def patch_view(rng: random.Random, scene: Scene, grid: Grid, least: float) -> Vi
     scale = 1.0 if rng.random() < 0.6 else exp(rng.uniform(log(least), 0.0))
     width, height = width / scale, height / scale
     x, y = rng.uniform(0, scene.width - width), rng.uniform(0, scene.height - height)
-    if rng.random() < 0.85:
+    if rng.random() < 0.85 and scene.objects:
         printed = [item for item in scene.objects if item.print]
         item = rng.choice(printed if printed and rng.random() < 0.8 else scene.objects)
         x = _around(rng, item.box.x0, item.box.x1, width, scene.width)

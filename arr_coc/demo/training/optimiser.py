@@ -33,7 +33,7 @@ class Schedule:
     vision_rate: float = 2e-3
     reading_rate: float = 1.5e-3
     joint_rate: float = 5e-4
-    joint_tower_ratio: float = 0.8
+    joint_tower_ratio: float = 1.6
 
     @property
     def total(self) -> int:
