@@ -40,12 +40,12 @@ class Running:
         return code, time.monotonic() - began
 
 
-def write_config(directory: Path, args: dict[str, object], port: int) -> Path:
-    """A config file with ``args`` for the application."""
+def write_config(directory: Path, args: dict[str, object], port: int, host: str = "127.0.0.1") -> Path:
+    """A config file with ``args`` for the application, listening on ``host``."""
     application = {"name": "arr-coc", "import_path": "serve_app.app:build", "args": args}
     path = directory / "config.yaml"
     path.write_text(
-        yaml.safe_dump({"http_options": {"host": "127.0.0.1", "port": port}, "applications": [application]})
+        yaml.safe_dump({"http_options": {"host": host, "port": port}, "applications": [application]})
     )
     return path
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ pytestmark = pytest.mark.server
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     directory, port = tmp_path_factory.mktemp("lifecycle"), free_port()
     model = write_model(directory)
-    with serving(write_config(directory, {"model": {"source": str(model)}}, port), port) as server:
+    config = write_config(directory, {"model": {"source": str(model)}}, port, host="0.0.0.0")
+    with serving(config, port) as server:
         wait_ready(server)
         yield server
 
@@ -67,6 +69,52 @@ def test_a_fault_is_a_typed_error_and_the_next_is_answered(running: Running) -> 
     assert failed.status_code == 500
     assert failed.json()["error"]["code"] == "model_fault"
     assert _ask(running.url, image, "fine?").status_code == 200
+
+
+def test_the_public_port_alone_is_reachable_from_elsewhere(running: Running) -> None:
+    """Another loopback address stands for another machine: what listens on 127.0.0.1 is not there."""
+    port = running.url.rpartition(":")[2]
+    assert httpx.get(f"http://127.0.0.2:{port}/live", timeout=10).status_code == 200
+    ours = {int(port)} | set(_serves_ports(running.process.pid))
+    reachable = set()
+    for each in ours:
+        with suppress(OSError), socket.create_connection(("127.0.0.2", each), timeout=5):
+            reachable.add(each)
+    assert len(ours) > 1
+    assert reachable == {int(port)}
+
+
+def _serves_ports(root: int) -> list[int]:
+    """TCP ports that Serve's replicas, its proxy and HAProxy listen on."""
+    sockets = set()
+    for pid in _descendants(root):
+        name = Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"ServeReplica" in name or b"ProxyActor" in name or b"haproxy" in name:
+            for fd in Path(f"/proc/{pid}/fd").iterdir():
+                with suppress(OSError):
+                    sockets.add(os.readlink(fd).removeprefix("socket:[").removesuffix("]"))
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [int(row[1].partition(":")[2], 16) for row in rows if row[3] == "0A" and row[9] in sockets]
+
+
+@pytest.mark.parametrize("sent", ["\u00ff", "x" * 200, "a b"])
+def test_a_request_id_that_is_no_sane_one_is_replaced(running: Running, sent: str) -> None:
+    with socket.create_connection(("127.0.0.1", int(running.url.rpartition(":")[2])), timeout=10) as client:
+        client.sendall(
+            f"GET /live HTTP/1.1\r\nHost: x\r\nX-Request-Id: {sent}\r\nConnection: close\r\n\r\n".encode(
+                "latin-1"
+            )
+        )
+        reply = b"".join(iter(lambda: client.recv(65536), b"")).decode("latin-1")
+    assert reply.startswith("HTTP/1.1 200")
+    ids = [line for line in reply.lower().splitlines() if line.startswith("x-request-id:")]
+    assert len(ids) == 1
+    assert sent not in ids[0]
+
+
+def test_a_sane_request_id_comes_back(running: Running) -> None:
+    reply = httpx.get(f"{running.url}/live", headers={"x-request-id": "mine-1"}, timeout=10)
+    assert reply.headers.get_list("x-request-id") == ["mine-1"]
 
 
 def test_clients_cannot_switch_timeouts_or_cancellation_off(running: Running) -> None:

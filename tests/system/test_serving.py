@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from openai import OpenAI
+from PIL import Image
 
 from arr_coc.demo.scenes import questions, render, sample_scene
 from tests.system.server import ROOT, START_S, free_port, write_config
@@ -123,6 +125,15 @@ def test_what_cannot_be_decoded_is_the_clients_fault(url: str) -> None:
     response = httpx.post(f"{url}/vqa", data={"query": "what?"}, files={"image": b"\x89PNG no"}, timeout=60)
     assert response.status_code in (400, 415)
     assert response.json()["error"]["code"]
+
+
+def test_pictures_of_many_megabytes_pass_the_stages(url: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2048, 2048, 3), np.uint8)
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, format="PNG", compress_level=0)
+    assert len(file.getvalue()) > 8 * 2**20
+    answer = _ask(url, file.getvalue(), "what is in the picture?")
+    assert answer["native_visual_tokens"] == 4096
 
 
 def test_one_scrape_tells_of_every_stage(url: str) -> None:
