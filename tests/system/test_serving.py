@@ -22,7 +22,7 @@ from arr_coc.demo.scenes import questions, render, sample_scene
 from tests.system.server import ROOT, START_S, free_port, write_config
 
 pytestmark = pytest.mark.server
-SEEDS = range(900_100, 900_104)
+SEEDS = range(900_100, 900_108)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +85,7 @@ def test_an_answer_does_not_depend_on_who_else_asks(url: str) -> None:
     assert [a["answer"] for a in together] == [a["answer"] for a in alone]
     assert [a["patches"] for a in together] == [a["patches"] for a in alone]
     assert {a["route"] for a in alone} == {"direct", "zoom"}
+    assert len(asks) == 32
 
 
 def test_a_stream_says_what_the_answer_says(url: str) -> None:
