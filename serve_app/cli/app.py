@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from serve_app.cli.ask import ask
+from serve_app.cli.batch.command import batch
 from serve_app.cli.calibrate import calibrate
 from serve_app.cli.serve import serve
 
@@ -40,6 +41,7 @@ def common(
 
 app.command()(serve)
 app.command()(ask)
+app.command()(batch)
 app.command(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )(calibrate)
