@@ -8,7 +8,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from arr_coc.errors import ConfigError
 from deployments.logs import configure_logging
@@ -16,24 +18,35 @@ from serve_app.checks import checked_config
 from serve_app.lifecycle import Server
 
 
-def main() -> int:
-    """Serve until told otherwise; returns the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until told otherwise; returns the exit code.
+
+    ``arguments`` are those of the process where they are not given.
+    """
     started = time.monotonic()
     for number in (signal.SIGTERM, signal.SIGINT):  # PID 1 would ignore them; nothing is running yet
         signal.signal(number, lambda *_: os._exit(0))
     parser = argparse.ArgumentParser(prog="python -m serve_app", description="Serve a config file.")
     parser.add_argument("config", type=Path, help="a Ray Serve config file such as configs/local.yaml")
-    path = parser.parse_args().config
+    parser.add_argument(
+        "--port", default=os.environ.get("PORT", ""), help="instead of the file's, and of $PORT"
+    )
+    asked = parser.parse_args(arguments)
     configure_logging()
     try:
-        file = checked_config(path)
+        file = checked_config(asked.config, {"PORT": asked.port})
     except ConfigError as error:
         print(f"serve_app: {error.message}", file=sys.stderr)
         return 2
     return Server(file, started).run()
 
 
-if __name__ == "__main__":
-    code = main()
+def run(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Serve, and end the process."""
+    code = main(arguments)
     sys.stderr.flush()
     os._exit(code)  # everything has ended; Ray's own exit handlers would wait for it in vain
+
+
+if __name__ == "__main__":
+    run()

@@ -18,11 +18,11 @@ def checked_config(path: Path, environment: Mapping[str, str] = os.environ) -> S
 
     Raises ConfigError, with one line for the operator.
     """
-    file = _on_port(read_config(path), environment.get("PORT", ""))
+    file = on_port(read_config(path), environment.get("PORT", ""))
     ModelProfile.load(resolve(file.app.model.source))
     if file.app.model.device == "cuda" and not gpu_count():
         raise ConfigError("model.device is cuda, and no GPU is usable here")
-    _require_free(file.http_options)
+    require_free(file.http_options)
     return file
 
 
@@ -36,7 +36,8 @@ def gpu_count() -> int:
     return count.value
 
 
-def _on_port(file: ServerFile, port: str) -> ServerFile:
+def on_port(file: ServerFile, port: str) -> ServerFile:
+    """``file`` with its port replaced, unless ``port`` is empty. Raises ConfigError."""
     if not port:
         return file
     if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
@@ -45,7 +46,8 @@ def _on_port(file: ServerFile, port: str) -> ServerFile:
     return file.model_copy(update={"http_options": options})
 
 
-def _require_free(http: HttpOptions) -> None:
+def require_free(http: HttpOptions) -> None:
+    """Raises ConfigError where somebody else listens already, or nobody may."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

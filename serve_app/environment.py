@@ -10,6 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+OBJECT_STORE_BYTES = 80 * 2**20  # arrays travel by value; Ray's smallest store is 75 MiB
+
 
 def variables(run: Path, haproxy: Path) -> dict[str, str]:
     """Environment for a start whose files lie in ``run``, with ``haproxy`` as the ingress."""

@@ -14,7 +14,8 @@ from ray._private import ray_constants
 from ray._private.node import Node
 from ray._private.parameter import RayParams
 
-OBJECT_STORE_BYTES = 80 * 2**20  # arrays travel by value; Ray's smallest store is 75 MiB
+from serve_app.environment import OBJECT_STORE_BYTES
+
 _NOWHERE = b"127.0.0.1:9"  # the discard port
 
 

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,12 @@ from arr_coc.published import PublishedHeads, published_heads
 FIRST_SEED = FIRST_HELD_OUT_SEED + 500_000  # neither trained on nor evaluated with
 
 
-def main() -> int:
-    """Run the command; returns the exit code: 0, or 2 where something is to be mended first."""
-    args = _arguments()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code: 0, or 2 where something is to be mended first.
+
+    ``arguments`` are those of the process where they are not given.
+    """
+    args = _read(arguments)
     try:
         _run(args)
     except ArrCocError as error:
@@ -135,7 +139,7 @@ def _content(path: Path) -> dict[str, Any]:
     return content
 
 
-def _arguments() -> argparse.Namespace:
+def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m arr_coc.calibrate",
         description="Find the heads that localise and fit arr_coc.json beside the weights.",
@@ -147,7 +151,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--dtype", choices=["auto", "float32", "bfloat16"], default="auto")
     parser.add_argument("--dry-run", action="store_true", help="write nothing")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ import httpx
 from PIL import Image
 
 from arr_coc.decoding import PictureLimits
-from arr_coc.demo.figure import draw
 from arr_coc.demo.grading import Graded, is_right, summary, table
 from arr_coc.demo.scenes import FIRST_HELD_OUT_SEED, Question, questions, render, sample_scene
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Silent
+from arr_coc.figure import Sight, draw
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.source import resolve
 from arr_coc.profile import ModelProfile
@@ -126,7 +126,7 @@ async def _figure(args: argparse.Namespace) -> None:
     image, question = next((i, q) for i, q in work if q.kind == "number")
     _, report = await _look(vlm, encoder, image, question.text, args.budget)
     with Image.open(io.BytesIO(image)) as scene:
-        draw(scene.convert("RGB"), question.text, report).save(args.figure)
+        draw(scene.convert("RGB"), question.text, Sight.of(report)).save(args.figure)
     vlm.close()
 
 

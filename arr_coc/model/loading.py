@@ -16,7 +16,8 @@ from transformers.utils.constants import (
 from arr_coc.errors import ModelLoadError
 from arr_coc.model.adapter import Adapter
 from arr_coc.model.config import ModelConfig
-from arr_coc.model.qwen_vl import FAMILIES, QwenVL
+from arr_coc.model.families import FAMILIES
+from arr_coc.model.qwen_vl import QwenVL
 
 
 def load(directory: Path, config: ModelConfig) -> Adapter:

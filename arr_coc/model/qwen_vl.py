@@ -17,8 +17,6 @@ from arr_coc.model.adapter import Batch, Features, Ids, KVShape, Prompt
 from arr_coc.model.prompts import PromptTemplate
 from arr_coc.types import PICTURE, Grid, Message, Pixels
 
-FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
-
 
 class QwenVL:
     """An Adapter for a loaded ``Qwen*VLForConditionalGeneration``."""

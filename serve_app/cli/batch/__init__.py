@@ -1,0 +1,1 @@
+"""``arr-coc batch``: many questions from a file, their answers into another."""

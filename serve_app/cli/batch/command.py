@@ -1,0 +1,89 @@
+"""The subcommand: its options, and what it says at the end."""
+
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from serve_app.cli.failure import FAILED, UNTRIED, Failure, told
+
+if TYPE_CHECKING:
+    from serve_app.cli.batch.running import Tally
+
+
+def batch(
+    source: Annotated[Path, typer.Argument(metavar="IN.jsonl", show_default=False)],
+    out: Annotated[Path, typer.Argument(metavar="OUT.jsonl", show_default=False)],
+    url: Annotated[str, typer.Option(help="The server to ask.")] = "http://localhost:8000",
+    concurrency: Annotated[int, typer.Option(min=1, max=1024, help="Requests at once.")] = 32,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds that a line waits for a busy or absent server.")
+    ] = 120.0,
+) -> None:
+    """Ask the questions in IN.jsonl, one JSON object a line, and write a line of OUT.jsonl for each.
+
+    A line has "image", a path relative to IN.jsonl or a data URL, "query", and what else POST /vqa takes.
+    Its result is the reply or {"error": ...}, led by the line's "id", or its number where it has none.
+    Results are in the order of the lines. Run again, it goes on where it was ended.
+    """
+    import time
+
+    began = time.monotonic()
+    with told():
+        tally, earlier = _run(source, out, url, concurrency, patience)
+    typer.echo(_summary(tally, earlier, time.monotonic() - began))
+    if tally.failed:
+        raise typer.Exit(FAILED)
+
+
+def _run(source: Path, out: Path, url: str, concurrency: int, patience: float) -> "tuple[Tally, int]":
+    """All lines' tally, and how many of them earlier runs had done."""
+    import asyncio
+
+    from serve_app.cli.batch.journal import Journal
+    from serve_app.cli.batch.lines import read_lines
+    from serve_app.cli.batch.progress import Meter
+    from serve_app.cli.batch.running import resume, run
+    from serve_app.cli.batch.sending import Sender
+    from serve_app.cli.client import connected
+
+    with _opened(source, out) as file, Journal(out) as journal:
+        lines = read_lines(file)
+        tally, end = resume(lines, journal)
+        earlier = tally.lines
+
+        async def send_all(meter: Meter) -> None:
+            async with connected(url, concurrency) as client:
+                sender = Sender(client, patience)
+                results = run(lines, journal, sender.send, source.parent, concurrency)
+                async with aclosing(results):
+                    async for line, result in results:
+                        tally.add(result)
+                        meter.advance(line.end, tally)
+
+        with Meter(source.stat().st_size, end, earlier) as meter:
+            asyncio.run(send_all(meter))
+    return tally, earlier
+
+
+def _opened(source: Path, out: Path) -> BinaryIO:
+    try:
+        file = source.open("rb")
+    except OSError as error:
+        raise Failure(f"{source} cannot be read: {error.strerror}", UNTRIED) from error
+    if out.exists() and out.samefile(source):
+        file.close()
+        raise Failure("IN.jsonl and OUT.jsonl are the same file", UNTRIED)
+    return file
+
+
+def _summary(tally: "Tally", earlier: int, seconds: float) -> str:
+    parts = [f"{tally.lines} lines: {tally.answered} answered, {tally.failed} failed"]
+    if earlier:
+        parts.append(f"{earlier} of them by an earlier run")
+    if tally.answered:
+        spent, native = (round(each / tally.answered) for each in (tally.spent_tokens, tally.native_tokens))
+        parts.append(f"{spent} visual tokens an answer, {native} at native resolution")
+    parts.append(f"{seconds:.1f} s, {(tally.lines - earlier) / seconds:.1f} lines a second")
+    return "; ".join(parts)

@@ -1,0 +1,78 @@
+"""The model's directory, and the memory that it will take. Reads no weights."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from arr_coc.errors import ConfigError
+from arr_coc.model.families import FAMILIES
+from arr_coc.model.source import resolve
+from arr_coc.profile import ModelProfile
+from serve_app.cli.doctor.accelerator import Accelerator
+from serve_app.cli.doctor.finding import GIB, Finding, ok, problem, warning
+from serve_app.cli.doctor.weights import parameters, slots_bytes
+from serve_app.config import AppConfig
+
+_TIGHT = 0.85  # of the memory; the rest is for activations and the other processes
+_GET = "download the model again, whole, in the Hugging Face format"
+
+
+def check_model(app: AppConfig, accelerator: Accelerator, free_ram: int) -> Iterator[Finding]:
+    """The directory's files, the family, and whether weights and slots fit; ends at the first problem."""
+    try:
+        directory = resolve(app.model.source)
+        ModelProfile.load(directory)
+        config = json.loads((directory / "config.json").read_text())
+        count = parameters(directory)
+    except ConfigError as error:
+        yield problem("model", error.message, _GET)
+        return
+    family = config.get("model_type")
+    if family not in FAMILIES:
+        yield problem("model", f"family {family} is not served", f"served are {', '.join(FAMILIES)}")
+        return
+    yield ok("model", f"{directory}: {family}, {count / 1e6:,.1f} million parameters")
+    yield check_tokenizer(directory)
+    yield check_memory(app, accelerator, free_ram, config, count)
+
+
+def check_tokenizer(directory: Path) -> Finding:
+    """Whether the tokenizer can be read and a chat template is there."""
+    try:
+        Tokenizer.from_file(str(directory / "tokenizer.json"))
+    except Exception:  # whatever the library raises, of no common class
+        return problem("tokenizer", "tokenizer.json cannot be read", _GET)
+    if not _has_template(directory):
+        return problem("tokenizer", "the model has no chat template", "add its chat_template.jinja")
+    return ok("tokenizer", "tokenizer.json and a chat template")
+
+
+def _has_template(directory: Path) -> bool:
+    if any((directory / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
+        return True
+    try:
+        return bool(json.loads((directory / "tokenizer_config.json").read_text()).get("chat_template"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def check_memory(
+    app: AppConfig, accelerator: Accelerator, free_ram: int, config: dict[str, Any], parameter_count: int
+) -> Finding:
+    """Weights, as they will lie in memory, and slots against what is free (on a GPU: what it has)."""
+    on_gpu = accelerator.runs(app)
+    itemsize = 2 if app.model.dtype == "bfloat16" or (on_gpu and app.model.dtype == "auto") else 4
+    weights = parameter_count * itemsize
+    slots = slots_bytes(config, app.engine.slots, app.engine.max_length, itemsize)
+    available, place = (accelerator.memory, "of the GPU") if on_gpu else (free_ram, "of free memory")
+    told = (
+        f"{weights / GIB:.2f} GiB of weights and {slots / GIB:.2f} of {app.engine.slots} slots, "
+        f"{available / GIB:.1f} GiB {place}"
+    )
+    remedy = "lower engine.slots or engine.max_length, or take a smaller model or a larger machine"
+    if weights + slots > available:
+        return problem("memory", told, remedy)
+    return warning("memory", told, remedy) if weights + slots > _TIGHT * available else ok("memory", told)
