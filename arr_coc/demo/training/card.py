@@ -18,8 +18,8 @@ Pictures are resized to multiples of 32 px, pixels scaled to [-1, 1]; one visual
 a native picture of 64-1,024 tokens, or an overview of 64-256 tokens followed by 1-4 patches of 64-400 tokens.
 Where print is too small to be read in all it is shown, it answers "unreadable".
 
-Trained by `python -m arr_coc.demo.train --out DIR` (about two hours on two CPU cores) on scenes with seeds below
-900,000; judged on scenes with seeds above.
+Trained by `python -m arr_coc.demo.train` on two CPU cores, on scenes with seeds below 900,000; judged on scenes
+with seeds above.
 
 {figures}
 """

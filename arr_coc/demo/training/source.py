@@ -22,7 +22,7 @@ from arr_coc.demo.training.optimiser import Schedule
 from arr_coc.demo.training.tokenizer import TurnEncoder
 
 AHEAD = 6
-SHEETS_SHARE = 0.45
+SHEETS_SHARE = 0.2
 """Of the joint stage's steps: the tower alone again, so that glyphs keep improving."""
 
 
