@@ -25,7 +25,7 @@ from arr_coc.foveation import patch_budget
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.loading import load
 from arr_coc.model.source import resolve
-from arr_coc.profile import ModelProfile, Tier
+from arr_coc.profile import ModelProfile
 from arr_coc.texture import TextureEncoder
 from arr_coc.types import (
     Allocation,
@@ -43,6 +43,7 @@ from arr_coc.vlm import VisionLanguageModel
 from arr_coc.zooming import Allocator
 
 CONCURRENCY = 8
+WHOLE = ("overview", "downsampled")
 Work = list[tuple[bytes, Question]]
 
 
@@ -77,22 +78,16 @@ class Oracle:
 
 
 def ways(profile: ModelProfile) -> dict[str, ModelProfile]:
-    """Each way of looking as a profile; ``oracle`` differs from ``ours`` by its allocator alone."""
-
-    def tiers(spend: str) -> tuple[Tier, ...]:
-        def tokens(tier: Tier) -> int:
-            return int(getattr(tier, f"{spend}_tokens"))
-
-        return tuple(
-            tier.model_copy(update={"overview_tokens": tokens(tier), "total_tokens": tokens(tier)})
-            for tier in profile.tiers
-        )
-
+    """Each way of looking as a profile; ``oracle`` differs from ``ours`` by its allocator alone, and
+    ``WHOLE`` ways spend all of a tier's tokens on one view."""
+    overviews = tuple(
+        tier.model_copy(update={"total_tokens": tier.overview_tokens}) for tier in profile.tiers
+    )
     return {
         "ours": profile,
         "oracle": profile,
-        "overview": profile.model_copy(update={"tiers": tiers("overview")}),
-        "downsampled": profile.model_copy(update={"tiers": tiers("total")}),
+        "overview": profile.model_copy(update={"tiers": overviews}),
+        "downsampled": profile,
         "native": profile.model_copy(update={"direct_max_tokens": profile.native_max_tokens}),
     }
 
@@ -107,7 +102,7 @@ async def look(way: str, directory: Path, profile: ModelProfile, work: Work) -> 
 
     async def one(image: bytes, question: Question) -> Graded:
         async with turnstile:
-            picture = encoder.encode(image, None)
+            picture = encoder.encode(image, None, closer=way not in WHOLE)
             oracle.tell(picture, question.box)
             ask = Ask("compare", question.text, Sampling(max_new_tokens=MAX_NEW_TOKENS), remaining_s=600.0)
             report = await vlm.answer(ask, picture)
