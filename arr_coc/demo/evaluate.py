@@ -12,7 +12,7 @@ import asyncio
 import io
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from PIL import Image
 
 from arr_coc.decoding import PictureLimits
 from arr_coc.demo.grading import Graded, is_right, summary, table
-from arr_coc.demo.scenes import FIRST_HELD_OUT_SEED, Question, questions, render, sample_scene
+from arr_coc.demo.scenes import FIRST_HELD_OUT_SEED, KINDS, Question, questions, render, sample_scene
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Silent
 from arr_coc.figure import Sight, draw
@@ -48,14 +48,19 @@ class Reply:
 Asker = Callable[[bytes, str, int | None], Awaitable[Reply]]
 
 
-def held_out(count: int, first: int, size: int | None, fine: bool) -> list[tuple[bytes, Question]]:
-    """Scenes as PNG bytes, once a question."""
+def held_out(
+    count: int, first: int, size: int | None, fine: bool, kinds: Collection[str] = KINDS
+) -> list[tuple[bytes, Question]]:
+    """Scenes as PNG bytes, once a question of these ``kinds``."""
     work = []
     for seed in range(first, first + count):
         scene = sample_scene(seed, size=size, fine=fine)
+        asked = [question for question in questions(scene, seed) if question.kind in kinds]
+        if not asked:
+            continue
         png = io.BytesIO()
         render(scene).save(png, format="PNG", compress_level=1)
-        work += [(png.getvalue(), question) for question in questions(scene, seed)]
+        work += [(png.getvalue(), question) for question in asked]
     return work
 
 
@@ -108,7 +113,7 @@ async def _look(
 
 
 async def _run(args: argparse.Namespace) -> list[Graded]:
-    work = held_out(args.count, args.seed, args.size, args.fine)
+    work = held_out(args.count, args.seed, args.size, args.fine, args.kinds)
     if args.url:
         async with httpx.AsyncClient(base_url=args.url, timeout=120) as client:
             return await grade(over_http(client), work, args.budget, args.concurrency)
@@ -144,6 +149,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=100, help="scenes")
     parser.add_argument("--seed", type=int, default=FIRST_HELD_OUT_SEED, help="seed of the first scene")
     parser.add_argument("--size", type=int, help="longer side in pixels; 256-1,024 where left out")
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS, help="of questions")
     parser.add_argument("--fine", action="store_true", help="objects down to 2 %% of the side")
     parser.add_argument("--budget", type=int, help="visual_token_budget of every request")
     parser.add_argument("--concurrency", type=int, default=16)
