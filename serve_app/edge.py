@@ -47,6 +47,8 @@ def hardened(config: str, directory: Path, host: str) -> str:
     config = re.sub(r"(?m)^(\s*bind )\*?:(\d+)$", r"\g<1>127.0.0.1:\2", config)  # metrics and statistics
     config = re.sub(r"(?m)^\s*errorfile .*\n", "", config)
     config = re.sub(r'(?m)^(\s*http-request )return status 404 .*"Path .*$', r"\1deny status 503", config)
+    # on a reused connection HAProxy does not pass on that a client went away, and its request would run on
+    config = re.sub(r"(?m)^(\s*http-reuse) \w+$", r"\1 never", config)
     errors = "".join(f"    errorfile {status} {_error_file(directory, status)}\n" for status in _ERRORS)
     config = re.sub(r"(?m)^defaults\n", lambda found: found[0] + errors, config)
     public = "*" if host in ("0.0.0.0", "::") else host

@@ -23,6 +23,7 @@ frontend http_frontend
     http-request return status 404 content-type text/plain string "Path not found" if {{ path /nowhere }}
     default_backend app
 backend app
+    http-reuse always
     server one 127.0.0.1:30000
 listen stats
   bind *:8404
@@ -59,6 +60,7 @@ def test_every_guard_is_in_the_public_frontend(tmp_path: Path) -> None:
         assert f"http-request del-header {header}" in frontend
     assert "timeout http-request" in frontend
     assert "/nowhere/500.http" not in config
+    assert re.findall(r"http-reuse (\w+)", config) == ["never"]
 
 
 def test_a_configuration_without_a_frontend_is_not_run_unguarded(tmp_path: Path) -> None:
