@@ -10,7 +10,6 @@ import argparse
 import io
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import yaml
 
 from arr_coc.demo.grading import is_right
 from arr_coc.demo.scenes import questions, render, sample_scene
+from serve_app.environment import free_ports
 
 ROOT = Path(__file__).parents[1]
 SEED = 950_500
@@ -78,7 +78,7 @@ def one_round(directory: Path) -> tuple[float, float]:
     question = next(q for q in questions(scene, SEED) if q.kind == "color")
     png = io.BytesIO()
     render(scene).save(png, format="PNG")
-    port, other = _free_port(), _free_port()
+    port, other = free_ports(2)
     ours = first_answer(
         [sys.executable, "-m", "serve_app", "configs/local.yaml"],
         port,
@@ -89,12 +89,6 @@ def one_round(directory: Path) -> tuple[float, float]:
     config.write_text(yaml.safe_dump({"http_options": {"port": other}, "applications": [application]}))
     hello = first_answer([str(Path(sys.executable).parent / "serve"), "run", str(config)], other, says_hello)
     return ours, hello
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:

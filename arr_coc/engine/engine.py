@@ -11,7 +11,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,8 +18,9 @@ from numpy.typing import NDArray
 
 from arr_coc.engine.cache import SlotCache
 from arr_coc.engine.config import EngineConfig
+from arr_coc.engine.isolation import STICKY, attempt
 from arr_coc.engine.observer import BatchKind, Observer
-from arr_coc.engine.outcome import Finish, Outbox, Outcome
+from arr_coc.engine.outcome import Finish, Outbox, Outcome, outcome_name
 from arr_coc.engine.runner import Heads, Runner
 from arr_coc.engine.sampling import Sampler
 from arr_coc.engine.scheduler import Decode, Idle, Prefill, Scheduler
@@ -35,10 +35,6 @@ from arr_coc.types import FinishReason, Usage
 log = logging.getLogger(__name__)
 Command = Callable[[], None]
 Attention = NDArray[np.float32]
-R = TypeVar("R")
-
-# CUDA errors of this type leave the context unusable: the process must not answer with it.
-STICKY = getattr(torch, "AcceleratorError", ())
 
 
 class Engine:
@@ -163,7 +159,7 @@ class Engine:
                 row.times.admitted = time.monotonic()
                 self._slots.join(row)
         kind: BatchKind = "probe" if rows[0].probing else "prefill"
-        results = self._attempt(rows, lambda part: self._run_prefill(kind, part))
+        results = attempt(rows, lambda part: self._run_prefill(kind, part))
         for row in rows:  # all of them first: a row that leaves moves another one, at its length
             row.length = len(row.prompt)
         for row, result in results:
@@ -208,7 +204,7 @@ class Engine:
     # Decode
 
     def _decode(self, rows: Sequence[Seq]) -> None:
-        running = [pair for pair in self._attempt(rows, self._run_decode) if pair[0].phase is Phase.RUNNING]
+        running = [pair for pair in attempt(rows, self._run_decode) if pair[0].phase is Phase.RUNNING]
         for row, _ in running:  # all of them first: a row that leaves moves another one, at its length
             row.length += 1
         for row, result in running:
@@ -226,27 +222,6 @@ class Engine:
         return tokens
 
     # Both
-
-    def _attempt(
-        self, rows: Sequence[Seq], run: Callable[[Sequence[Seq]], list[R]]
-    ) -> list[tuple[Seq, R | Exception]]:
-        """Run rows together; where that fails, in halves, so that the poison row fails alone.
-
-        Nothing changes until all parts have run: slots stay where the forwards expect them.
-        """
-        try:
-            return list(zip(rows, run(rows), strict=True))
-        except STICKY:
-            raise
-        except Exception as error:
-            log.warning("a forward of %d rows failed", len(rows), exc_info=error)
-            failure = error.with_traceback(None)  # its frames hold the forward's activations
-        if isinstance(failure, torch.OutOfMemoryError):
-            torch.cuda.empty_cache()
-        if len(rows) == 1:
-            return [(rows[0], failure)]
-        middle = len(rows) // 2
-        return self._attempt(rows[:middle], run) + self._attempt(rows[middle:], run)
 
     def _choose(self, logits: torch.Tensor, rows: Sequence[Seq]) -> NDArray[np.int64]:
         return self._sampler.choose(logits, [r.sampling for r in rows], [len(r.output) for r in rows])
@@ -306,16 +281,4 @@ class Engine:
         if row.slot >= 0:
             self._slots.leave(row)
         self._outbox.put(row.outcome, item)
-        self._observer.finished(_outcome_name(item), row.times.milliseconds(time.monotonic()))
-
-
-def _outcome_name(item: Finish | ArrCocError) -> str:
-    match item:
-        case Finish():
-            return "ok"
-        case Cancelled():
-            return "cancelled"
-        case DeadlineExceeded():
-            return "deadline"
-        case _:
-            return "error"
+        self._observer.finished(outcome_name(item), row.times.milliseconds(time.monotonic()))

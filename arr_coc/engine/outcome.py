@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
+from arr_coc.errors import ArrCocError, Cancelled, DeadlineExceeded
 from arr_coc.types import FinishReason, Usage
 
 
@@ -80,3 +81,16 @@ class Outbox:
 def _deliver(pending: dict[Outcome, list[Item]]) -> None:
     for outcome, items in pending.items():
         outcome.deliver(items)
+
+
+def outcome_name(item: Finish | ArrCocError) -> str:
+    """What metrics call an end: ``ok``, ``cancelled``, ``deadline`` or ``error``."""
+    match item:
+        case Finish():
+            return "ok"
+        case Cancelled():
+            return "cancelled"
+        case DeadlineExceeded():
+            return "deadline"
+        case _:
+            return "error"
