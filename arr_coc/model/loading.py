@@ -43,7 +43,7 @@ def load(directory: Path, config: ModelConfig) -> Adapter:
     family = require_family(directory)
     device, dtype = placement(config)
     if device.type == "cpu":
-        _require_memory(directory, dtype)
+        require_weights_fit(directory, dtype)
     if config.threads:
         torch.set_num_threads(config.threads)
     try:
@@ -67,7 +67,7 @@ def placement(config: ModelConfig) -> tuple[torch.device, torch.dtype]:
     return device, auto if config.dtype == "auto" else getattr(torch, config.dtype)
 
 
-def _require_memory(directory: Path, dtype: torch.dtype) -> None:
+def require_weights_fit(directory: Path, dtype: torch.dtype) -> None:
     """Raises NoRoom where the weights do not fit beside what lies in memory already."""
     weights = measure(directory)
     loaded = weights.parameters * dtype.itemsize
