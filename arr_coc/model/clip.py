@@ -26,8 +26,8 @@ from arr_coc.errors import ModelLoadError
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.families import EMBEDDING_FAMILIES
 from arr_coc.model.framing import Framing, Size, processor_of
-from arr_coc.model.loading import placement, require_weights_fit
 from arr_coc.model.pixels import Normaliser
+from arr_coc.model.placement import placement, require_weights_fit
 from arr_coc.model.sources.files import require_family
 from arr_coc.types import Pixels
 

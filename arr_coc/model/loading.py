@@ -20,10 +20,9 @@ from arr_coc.model.adapter import Adapter
 from arr_coc.model.blip2 import Blip2
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.llava import Llava
+from arr_coc.model.placement import placement, require_weights_fit
 from arr_coc.model.qwen_vl import QwenVL
 from arr_coc.model.sources.files import require_family
-from arr_coc.model.sources.room import in_memory, require_memory
-from arr_coc.model.weights import measure
 
 _ADAPTERS: dict[str, type[Blip2] | type[Llava] | type[QwenVL]] = {
     "qwen2_vl": QwenVL,
@@ -55,24 +54,6 @@ def load(directory: Path, config: ModelConfig) -> Adapter:
         raise ModelLoadError(f"the model at {directory} cannot be loaded: {error}") from error
     mean, std = _normalisation(directory, family)
     return _ADAPTERS[family](config.served_name, model.to(device).eval(), tokenizer, mean, std)
-
-
-def placement(config: ModelConfig) -> tuple[torch.device, torch.dtype]:
-    """Device and dtype of ``config``. Raises ModelLoadError where cuda is asked for and there is none."""
-    has_cuda = torch.cuda.is_available()
-    if config.device == "cuda" and not has_cuda:
-        raise ModelLoadError("device 'cuda' is asked for, and there is no usable GPU")
-    device = torch.device("cuda" if has_cuda and config.device != "cpu" else "cpu")
-    auto = torch.bfloat16 if device.type == "cuda" else torch.float32
-    return device, auto if config.dtype == "auto" else getattr(torch, config.dtype)
-
-
-def require_weights_fit(directory: Path, dtype: torch.dtype) -> None:
-    """Raises NoRoom where the weights do not fit beside what lies in memory already."""
-    weights = measure(directory)
-    loaded = weights.parameters * dtype.itemsize
-    if loaded != weights.bytes or not in_memory(directory):
-        require_memory(loaded)
 
 
 def _normalisation(directory: Path, family: str) -> tuple[list[float], list[float]]:

@@ -26,4 +26,7 @@ def test_it_never_holds_more_than_it_may(puts: list[tuple[int, int]], capacity: 
     kept = Kept(capacity)
     for key, size in puts:
         kept.put(bytes([key]), np.zeros(size, np.float32))
-        assert sum(found.nbytes for each in range(10) if (found := kept.get(bytes([each]))) is not None) <= capacity
+        assert (
+            sum(found.nbytes for each in range(10) if (found := kept.get(bytes([each]))) is not None)
+            <= capacity
+        )

@@ -77,13 +77,15 @@ def test_a_kind_waits_for_company_that_is_worth_it_and_the_other_does_not() -> N
 
 
 def test_a_full_batch_waits_for_nothing() -> None:
-    planned = schedule(window_ms=50, adaptive_window=False, max_batch=4)
-    for at in range(4):
-        planned.submit([Job(submitted=at / 1000)], at / 1000)
-        full = at == 3
-        assert isinstance(planned.plan(at / 1000), Forward if full else Idle | Forward)
-        if full:
-            break
+    planned = schedule(window_ms=50, adaptive_window=False, max_batch=3)
+    planned.submit([Job()], 0.0)
+    cut(planned)  # nothing says that another will come
+    jobs = [Job(submitted=at) for at in (0.001, 0.002, 0.003)]
+    for job in jobs[:2]:
+        planned.submit([job], job.submitted)
+        assert isinstance(planned.plan(job.submitted), Idle)
+    planned.submit(jobs[2:], 0.003)
+    assert cut(planned, 0.003) == jobs
 
 
 def test_tenants_take_turns() -> None:
