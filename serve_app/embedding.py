@@ -4,7 +4,8 @@ It knows the stage by a Protocol only, neither processes nor HTTP. Room for pict
 may be fetched from, are the pipeline's.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -45,6 +46,26 @@ class Inputs:
 
     contents: tuple[str | Picture, ...]
     names: tuple[str, ...]
+
+    @property
+    def pictures(self) -> list[Picture]:
+        return [each for each in self.contents if isinstance(each, bytes | RemotePicture)]
+
+    @contextmanager
+    def named_as_sent(self) -> Iterator[None]:
+        """What is refused of a picture before the stage has it, is told under the client's name for it, or
+        for all inputs where there are several pictures."""
+        try:
+            yield
+        except InvalidRequest as error:
+            if error.param == "image":
+                shown = [
+                    name
+                    for each, name in zip(self.contents, self.names, strict=True)
+                    if not isinstance(each, str)
+                ]
+                error.param = shown[0] if len(shown) == 1 else "input"
+            raise
 
 
 class Embedding:
@@ -92,12 +113,12 @@ class Embedding:
         inputs: Inputs,
         work: Callable[[EmbeddingAsk], Awaitable[Result]],
     ) -> Result:
-        pictures = [each for each in inputs.contents if isinstance(each, bytes | RemotePicture)]
-        async with self._pipeline.held(turn, pictures) as encoded:
-            files = iter(encoded)
-            contents = tuple(each if isinstance(each, str) else next(files) for each in inputs.contents)
-            ask = EmbeddingAsk(request_id, contents, inputs.names, turn.remaining_s(), turn.tenant)
-            return await in_time(turn, lambda: work(ask))
+        with inputs.named_as_sent():
+            async with self._pipeline.held(turn, inputs.pictures) as encoded:
+                files = iter(encoded)
+                contents = tuple(each if isinstance(each, str) else next(files) for each in inputs.contents)
+                ask = EmbeddingAsk(request_id, contents, inputs.names, turn.remaining_s(), turn.tenant)
+                return await in_time(turn, lambda: work(ask))
 
 
 class NothingGenerates:
