@@ -99,9 +99,9 @@ async def test_nothing_is_mixed_up_when_many_ask_at_once(
     rng = np.random.default_rng(7)
     words = ["cat", "dog", "the", "a", "on", "two", "3"]
     texts = [" ".join(rng.choice(words, rng.integers(1, 8))) for _ in range(40)]
-    pictures = [tiny_clip.picture(*rng.integers(20, 90, 2), seed=seed) for seed in range(20)]
+    pictures = [tiny_clip.picture(int(rng.integers(20, 90)), 50, seed) for seed in range(20)]
     expected = theirs(texts, pictures)
-    inputs = [*texts, *map(png, pictures)]
+    inputs: list[str | bytes] = [*texts, *map(png, pictures)]
     vectors = np.concatenate([expected.text_embeds.numpy(), expected.image_embeds.numpy()])
     order, asked = rng.permutation(len(inputs)), list[list[int]]()
     while order.size:
