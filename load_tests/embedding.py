@@ -1,11 +1,11 @@
 """Vectors a second of a server with a CLIP, with one client and with many, against transformers one by one.
 
-    python -m load_tests.embedding [--rounds 5] [--clients 32] [--size small]
+    python -m load_tests.embedding [--size tiny|small|base] [--inputs 1] [--rounds 3] [--clients 32]
 
 writes a random CLIP (there are no trained weights here: what a vector costs does not depend on them), serves it
-alone, and asks for pictures and texts in turns: one input a request, each asked once, so that nothing is kept.
-``one by one`` is transformers' own processor and ``CLIPModel`` called in this process, before and after each
-turn of the server. Client and server share the machine; every figure is a ratio of one run. Vectors are
+alone, and asks for pictures and for texts, ``--inputs`` of them a request, each asked once, so that nothing is
+kept. ``one by one`` is transformers' own processor and ``CLIPModel`` called in this process, before and after
+each turn of the server. Client and server share the machine; every figure is a ratio of one run. Vectors are
 compared with transformers' on the way.
 """
 
@@ -31,7 +31,8 @@ from PIL import Image
 from tests.arr_coc import tiny_clip
 from tests.system.server import free_port, serving, wait_ready, write_config
 
-SIZES: dict[str, dict[str, int]] = {  # of both towers
+SIZES: dict[str, dict[str, int]] = {  # of both towers; base is ViT-B/32's
+    "tiny": {"hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 4, "num_attention_heads": 2},
     "small": {
         "hidden_size": 256,
         "intermediate_size": 1024,
@@ -85,7 +86,7 @@ def items(rng: np.random.Generator, kind: str, count: int) -> list[Item]:
     return found
 
 
-def one_by_one(directory: Path) -> Callable[[Item], Vector]:
+def one_by_one(directory: Path) -> Callable[[Sequence[Item]], list[Vector]]:
     """transformers' own way, one input at a time, on all cores that torch takes."""
     import torch
 
@@ -103,27 +104,30 @@ def one_by_one(directory: Path) -> Callable[[Item], Vector]:
         vector: Vector = seen.pooler_output[0].numpy()
         return vector / np.linalg.norm(vector)
 
-    return embed
+    return lambda asked: [*map(embed, asked)]
 
 
-def over_http(client: httpx.Client, model: str) -> Callable[[Item], Vector]:
-    """One input a request, as OpenAI's client spells it."""
+def over_http(client: httpx.Client, model: str) -> Callable[[Sequence[Item]], list[Vector]]:
+    """All in one request, as OpenAI's client spells it."""
 
-    def embed(item: Item) -> Vector:
-        sent = item[0] if isinstance(item[1], str) else {"image": item[0]}
+    def embed(asked: Sequence[Item]) -> list[Vector]:
+        sent = [shown if isinstance(content, str) else {"image": shown} for shown, content in asked]
         body = {"model": model, "input": sent, "encoding_format": "base64"}
         reply = client.post("/v1/embeddings", json=body)
         reply.raise_for_status()
-        return np.frombuffer(base64.b64decode(reply.json()["data"][0]["embedding"]), "<f4")
+        return [np.frombuffer(base64.b64decode(each["embedding"]), "<f4") for each in reply.json()["data"]]
 
     return embed
 
 
-def rate(embed: Callable[[Item], Vector], work: Sequence[Item], clients: int) -> tuple[float, list[Vector]]:
-    """Vectors a second with ``clients`` that each ask again as soon as they are answered; the vectors."""
+def rate(
+    embed: Callable[[Sequence[Item]], list[Vector]], work: Sequence[Item], clients: int, inputs: int
+) -> tuple[float, list[Vector]]:
+    """Vectors a second with ``clients`` that each ask for ``inputs`` again as soon as they are answered."""
+    requests = [work[start : start + inputs] for start in range(0, len(work), inputs)]
     began = time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
-        vectors = list(pool.map(embed, work))
+        vectors = list(itertools.chain.from_iterable(pool.map(embed, requests)))
     return len(work) / (time.perf_counter() - began), vectors
 
 
@@ -131,15 +135,15 @@ def measure(directory: Path, client: httpx.Client, kind: str, args: argparse.Nam
     """Medians over the rounds; every input is asked once of the server, in its own round."""
     rng = np.random.default_rng(0)
     theirs, ours = one_by_one(directory), over_http(client, directory.name)
-    rate(theirs, items(rng, kind, 4), 1)  # warm
-    rate(ours, items(rng, kind, 4 * args.clients), args.clients)
+    theirs(items(rng, kind, 4))  # warm
+    rate(ours, items(rng, kind, 2 * args.clients * args.inputs), args.clients, args.inputs)
     rounds = []
     for _ in range(args.rounds):
-        few, lots = items(rng, kind, args.few), items(rng, kind, args.few * 8)
-        before, expected = rate(theirs, few, 1)
-        one, found = rate(ours, few, 1)
-        many, _ = rate(ours, lots, args.clients)
-        after, _ = rate(theirs, few, 1)
+        few, lots = items(rng, kind, args.few), items(rng, kind, 6 * args.clients * args.inputs)
+        before, expected = rate(theirs, few, 1, 1)
+        one, found = rate(ours, few, 1, args.inputs)
+        many, _ = rate(ours, lots, args.clients, args.inputs)
+        after, _ = rate(theirs, few, 1, 1)
         for vector, reference in zip(found, expected, strict=True):
             assert np.abs(vector - reference).max() < ROUNDING
         bare = (before + after) / 2
@@ -153,10 +157,11 @@ def measure(directory: Path, client: httpx.Client, kind: str, args: argparse.Nam
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m load_tests.embedding", description=__doc__)
-    parser.add_argument("--size", choices=sorted(SIZES), default="base")
+    parser.add_argument("--size", choices=sorted(SIZES), default="small")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--few", type=int, default=24, help="inputs of one client in a round")
+    parser.add_argument("--inputs", type=int, default=1, help="texts or pictures of one request")
+    parser.add_argument("--few", type=int, default=32, help="texts or pictures of one client in a round")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         directory = write_clip(Path(place, "clip"), args.size)

@@ -53,7 +53,7 @@ class Batcher:
         self._schedule: Schedule[Job] = Schedule(config)
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._results: list[tuple[Job, Vector | ArrCocError]] = []
-        self._closed = False
+        self._closed = self._ended = False
         self._step_started: float | None = None
         self._forwarded: list[Job] = []  # what the current forward is about
         self.backlog_s = 0.0
@@ -74,6 +74,8 @@ class Batcher:
     def submit(self, jobs: Sequence[Job]) -> None:
         """Queue the jobs of one request; each one's ``vector`` tells the rest."""
         self._commands.put(lambda: self._accept(jobs))
+        if self._ended:
+            self._refuse()
 
     def give_up(self, jobs: Sequence[Job]) -> None:
         """Nobody waits for these any more."""
@@ -84,6 +86,13 @@ class Batcher:
         self._commands.put(self._close)
         if self._thread.is_alive():
             self._thread.join()
+        self._ended = True
+        self._refuse()
+
+    def _refuse(self) -> None:
+        """Answer what came too late, in the thread's place."""
+        self._take_commands(wait=None)
+        self._hand_out()
 
     @property
     def running(self) -> int:

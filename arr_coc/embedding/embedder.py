@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -32,6 +33,15 @@ WORKERS = 2
 """Threads that decode pictures; as many pictures of one request as of any other."""
 WARM_UP_ROWS = (1, 4, 8)
 """Of forwards of each kind before anyone asks, so that what they cost is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """Keys of all inputs, the ids of each text by its key, and the tokens and patches of all together."""
+
+    keys: list[bytes]
+    texts: dict[bytes, TokenIds]
+    tokens: int
 
 
 class Embedder:
@@ -69,14 +79,14 @@ class Embedder:
         self._admit(ask)
         self._places.take(ask.tenant, len(ask.inputs))
         try:
-            tokens, texts = await self._checked(ask)
-            checked = time.monotonic()
-            vectors = await self._vectors(ask, texts, began + ask.remaining_s)
+            checked = await asyncio.get_running_loop().run_in_executor(self._workers, self._check, ask)
+            ready_at = time.monotonic()
+            vectors = await self._vectors(ask, checked, began + ask.remaining_s)
         finally:
             self._places.give_back(ask.tenant, len(ask.inputs))
         now = time.monotonic()
-        times = {"check": (checked - began) * 1000, "embed": (now - checked) * 1000}
-        return Embedded(np.stack(vectors), tokens, times | {"total": (now - began) * 1000})
+        times = {"check": (ready_at - began) * 1000, "embed": (now - ready_at) * 1000}
+        return Embedded(np.stack(vectors), checked.tokens, times | {"total": (now - began) * 1000})
 
     async def label(self, ask: EmbeddingAsk) -> Labelled:
         """How likely each text after the picture, the first input, is of it. Raises as ``embed``."""
@@ -113,7 +123,6 @@ class Embedder:
         """End the thread; what is left fails with EngineClosed."""
         self._draining = True
         self._batcher.close()
-        self._workers.shutdown(wait=False)
 
     def _admit(self, ask: EmbeddingAsk) -> None:
         if self._draining:
@@ -126,24 +135,19 @@ class Embedder:
                 "those who wait already take all of this request's time", retry_after_s=backlog_s
             )
 
-    async def _checked(self, ask: EmbeddingAsk) -> tuple[int, list[TokenIds | None]]:
-        """The tokens of all inputs together, and of each text its ids, None of a picture."""
-        return await asyncio.get_running_loop().run_in_executor(self._workers, self._check, ask)
-
-    def _check(self, ask: EmbeddingAsk) -> tuple[int, list[TokenIds | None]]:
+    def _check(self, ask: EmbeddingAsk) -> _Checked:
         words = iter(self._model.tokenise([each for each in ask.inputs if isinstance(each, str)]))
-        tokens, found = 0, list[TokenIds | None]()
+        keys, texts, tokens = list[bytes](), dict[bytes, TokenIds](), 0
         for content, name in zip(ask.inputs, ask.names, strict=True):
+            keys.append(content_key(content))
             with _naming(name):
                 if isinstance(content, str):
-                    ids = self._fitting(next(words))
-                    found.append(ids)
+                    ids = texts[keys[-1]] = self._fitting(next(words))
                     tokens += len(ids)
                 else:
                     read_header(content, self._pictures)
-                    found.append(None)
                     tokens += self._model.picture_tokens
-        return tokens, found
+        return _Checked(keys, texts, tokens)
 
     def _fitting(self, ids: TokenIds) -> TokenIds:
         if len(ids) > self._model.max_tokens:
@@ -152,18 +156,16 @@ class Embedder:
             )
         return ids
 
-    async def _vectors(
-        self, ask: EmbeddingAsk, texts: Sequence[TokenIds | None], deadline: float
-    ) -> list[Vector]:
+    async def _vectors(self, ask: EmbeddingAsk, checked: _Checked, deadline: float) -> list[Vector]:
         """Of what is asked twice, or was before, nothing is computed again."""
-        keys = [content_key(content) for content in ask.inputs]
+        keys = checked.keys
         ready = {key: kept for key in set(keys) if (kept := self._kept.get(key)) is not None}
         self._observer.looked_up(len(keys), sum(key in ready for key in keys))
         missing = dict[bytes, Job]()
         try:
-            words = {key: ids for key, ids in zip(keys, texts, strict=True) if ids is not None}
-            for key in words.keys() - ready.keys():
-                ids = words[key]
+            for key, ids in checked.texts.items():
+                if key in ready:
+                    continue
                 missing[key] = Job("text", ids, self._model.price(ids), ask.tenant, deadline)
             self._batcher.submit(list(missing.values()))
             for key, content, name in zip(keys, ask.inputs, ask.names, strict=True):
@@ -174,7 +176,7 @@ class Embedder:
                     self._batcher.submit([missing[key]])
             for key, job in missing.items():
                 ready[key] = await job.vector
-                self._kept.put(key, ready[key])
+                self._kept.put(key, ready[key].copy())  # alone, without the rest of its batch
         finally:
             self._leave(missing.values())
         return [ready[key] for key in keys]

@@ -126,20 +126,19 @@ class Schedule(Generic[J]):
         return Forward(batch)
 
     def _fitting(self, queue: Sequence[J]) -> list[J]:
-        """The first job and all later ones that pay: what one adds to the padding must cost less than a
-        forward of its own would."""
+        """The first job and all later ones while the padding of all costs less than another forward would."""
         kind, longest = queue[0].kind, queue[0].price
         worth = self._towers[kind].padding_worth_a_forward()
-        batch = [queue[0]]
+        batch, real = [queue[0]], queue[0].price
         for job in queue[1:]:
             if len(batch) == self._config.max_batch:
                 break
             wider = max(longest, job.price)
             together = (len(batch) + 1) * wider
-            padding = together - len(batch) * longest - job.price
+            padding = together - real - job.price
             if job.kind == kind and together <= self._config.batch_tokens and padding <= worth:
                 batch.append(job)
-                longest = wider
+                longest, real = wider, real + job.price
         return batch
 
 

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from pydantic_core import to_json
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from arr_coc.embedding.types import Embedded, EmbeddingStatus
 from arr_coc.errors import ContextLengthExceeded, InvalidRequest
@@ -87,7 +88,8 @@ class EmbeddingRoutes:
         inputs = inputs_of(asked, self._embedding.limits)
         embedded = await self._embedding.embed(turn, record.request_id, inputs)
         record.report = {"prompt_tokens": embedded.tokens, "timings_ms": dict(embedded.timings_ms)}
-        return JSONResponse(reply_to(asked, embedded, record.request_id))
+        body = to_json(reply_to(asked, embedded, record.request_id))  # numbers by the thousand
+        return Response(body, media_type="application/json")
 
     def _require_served(self, asked: EmbeddingsRequest) -> None:
         assert self._watch is not None

@@ -258,6 +258,10 @@ async def test_draining_finishes_what_is_there_and_refuses_more(embedder: Embedd
     assert isinstance(await asked, Embedded)
     with pytest.raises(EngineClosed):
         await embedder.embed(ask("a"))
+    embedder._draining = False  # as for a request that was let in just before
+    with pytest.raises(EngineClosed):
+        await embedder.embed(ask("a"))
+    embedder._draining = True
     status = embedder.status()
     assert (status.ready, status.detail, status.dimensions, status.slots) == (False, "draining", 24, 7)
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -200,6 +201,18 @@ async def test_a_picture_that_is_refused_at_the_edge_is_named(site: Site) -> Non
     for given_, name in ((["a", bad], "input[1].image"), ([PICTURE, bad], "input"), (bad, "input.image")):
         reply = await site.client.post("/v1/embeddings", json={"model": MODEL, "input": given_})
         assert assert_error(reply, 415, "unsupported_image_format")["param"] == name
+
+
+async def test_pictures_are_fetched_from_where_the_operator_allows() -> None:
+    @asynccontextmanager
+    async def fetch(url: str, tenant: str) -> AsyncIterator[bytes]:
+        yield png(10, len(url))
+
+    async with in_process(embedding=FakeEmbedding(), fetch=fetch) as site:
+        inputs = ["a", {"image": "https://example.org/x.png"}]
+        reply = await site.client.post("/v1/embeddings", json={"model": MODEL, "input": inputs})
+        assert reply.status_code == 200
+        assert site.embedding.asks[0].inputs == ("a", png(10, 25))
 
 
 @pytest.mark.parametrize(
