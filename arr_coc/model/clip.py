@@ -29,6 +29,7 @@ from arr_coc.model.framing import Framing, Size, processor_of
 from arr_coc.model.pixels import Normaliser
 from arr_coc.model.placement import placement, require_weights_fit
 from arr_coc.model.sources.files import require_family
+from arr_coc.model.weights import measure
 from arr_coc.types import Pixels
 
 TokenIds = NDArray[np.int64]
@@ -188,7 +189,7 @@ def load_clip(directory: Path, config: ModelConfig) -> Clip:
     family = require_family(directory, EMBEDDING_FAMILIES)
     device, dtype = placement(config)
     if device.type == "cpu":
-        require_weights_fit(directory, dtype)
+        require_weights_fit(directory, measure(directory), dtype, config)
     if config.threads:
         torch.set_num_threads(config.threads)
     try:

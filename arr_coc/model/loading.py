@@ -21,8 +21,10 @@ from arr_coc.model.blip2 import Blip2
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.llava import Llava
 from arr_coc.model.placement import placement, require_weights_fit
+from arr_coc.model.quantizing import arguments
 from arr_coc.model.qwen_vl import QwenVL
 from arr_coc.model.sources.files import require_family
+from arr_coc.model.weights import measure
 
 _ADAPTERS: dict[str, type[Blip2] | type[Llava] | type[QwenVL]] = {
     "qwen2_vl": QwenVL,
@@ -36,18 +38,21 @@ _ADAPTERS: dict[str, type[Blip2] | type[Llava] | type[QwenVL]] = {
 def load(directory: Path, config: ModelConfig) -> Adapter:
     """Load the weights, mapped from their files where they keep their dtype, so that they are in memory once.
 
-    Raises UnsupportedFamily, NotSafetensors, NoRoom, and ModelLoadError where this variant of the family is
-    not served, or a file is broken.
+    Quantized, they are so while they are read, one matrix after the other. Raises UnsupportedFamily,
+    NotSafetensors, NoRoom, and ModelLoadError where this variant of the family is not served, cannot be
+    quantized, or a file is broken.
     """
     family = require_family(directory)
     device, dtype = placement(config)
+    weights = measure(directory)
     if device.type == "cpu":
-        require_weights_fit(directory, dtype)
+        require_weights_fit(directory, weights, dtype, config)
+    more = arguments(config.quantization, weights, device) if config.quantization else {}
     if config.threads:
         torch.set_num_threads(config.threads)
     try:
         model: Any = AutoModelForImageTextToText.from_pretrained(
-            directory, dtype=dtype, use_safetensors=True, trust_remote_code=False
+            directory, dtype=dtype, use_safetensors=True, trust_remote_code=False, **more
         )
         tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:

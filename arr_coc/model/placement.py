@@ -6,8 +6,9 @@ import torch
 
 from arr_coc.errors import ModelLoadError
 from arr_coc.model.config import ModelConfig
+from arr_coc.model.precision import held_bytes
 from arr_coc.model.sources.room import in_memory, require_memory
-from arr_coc.model.weights import measure
+from arr_coc.model.weights import Weights
 
 
 def placement(config: ModelConfig) -> tuple[torch.device, torch.dtype]:
@@ -16,13 +17,12 @@ def placement(config: ModelConfig) -> tuple[torch.device, torch.dtype]:
     if config.device == "cuda" and not has_cuda:
         raise ModelLoadError("device 'cuda' is asked for, and there is no usable GPU")
     device = torch.device("cuda" if has_cuda and config.device != "cpu" else "cpu")
-    auto = torch.bfloat16 if device.type == "cuda" else torch.float32
-    return device, auto if config.dtype == "auto" else getattr(torch, config.dtype)
+    return device, getattr(torch, config.chosen_dtype(device.type == "cuda"))
 
 
-def require_weights_fit(directory: Path, dtype: torch.dtype) -> None:
+def require_weights_fit(directory: Path, weights: Weights, dtype: torch.dtype, config: ModelConfig) -> None:
     """Raises NoRoom where the weights do not fit beside what lies in memory already."""
-    weights = measure(directory)
-    loaded = weights.parameters * dtype.itemsize
+    whole = weights.parameters - weights.matrices
+    loaded = held_bytes(whole, weights.matrices, dtype.itemsize, config.quantization)
     if loaded != weights.bytes or not in_memory(directory):
         require_memory(loaded)
