@@ -139,7 +139,8 @@ class GenerationStage:
 
 
 def placed(model: ModelConfig) -> ModelConfig:
-    """``model`` with threads. Ray tells libraries to use one thread; on a CPU the model may use all that the process has."""
+    """``model`` with threads where it names none: Ray tells libraries to use one, and on a CPU a model may use
+    all that the process has."""
     if model.threads is not None:
         return model
     return model.model_copy(update={"threads": len(os.sched_getaffinity(0))})

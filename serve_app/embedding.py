@@ -38,6 +38,7 @@ class EmbeddingLimits:
 
     max_inputs: int
     max_chars: int  # of one text
+    stall_s: float = 30.0  # a forward longer than this is no health
 
 
 @dataclass(frozen=True, slots=True)

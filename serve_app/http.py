@@ -74,11 +74,13 @@ def create_app(
     gives Prometheus text, at once or awaited; ``versions`` are told by /health. Bodies count in
     ``memory``, in bytes; one of ``keys`` is asked for where there are any; pages of ``cors_origins``
     may ask too. Nothing embeds without an ``embedding``."""
-    watch = _watch(pipeline.status, limits, engine, "generation")
+    watch = _watch(pipeline.status, limits, engine.stall_s, "generation")
     question_limits = QuestionLimits(engine.max_new_tokens_limit, limits.max_query_chars)
     native = NativeRoutes(pipeline, watch, question_limits, limits.max_batch, observer)
     chat_limits = ChatLimits(engine.max_new_tokens_limit, limits.max_query_chars, limits.max_pictures)
-    embedding_watch = None if embedding is None else _watch(embedding.status, limits, engine, "embedding")
+    embedding_watch = None
+    if embedding is not None:
+        embedding_watch = _watch(embedding.status, limits, embedding.limits.stall_s, "embedding")
     vectors = EmbeddingRoutes(embedding, embedding_watch)
     labelling = LabellingRoute(embedding, vectors.served_model)
     openai = OpenAIRoutes(pipeline, watch, chat_limits, vectors.served_model)
@@ -135,9 +137,9 @@ def create_app(
 
 
 def _watch(
-    look: Callable[[], Awaitable[EngineStatus]], limits: HttpLimits, engine: EngineConfig, stage: str
+    look: Callable[[], Awaitable[EngineStatus]], limits: HttpLimits, stall_s: float, stage: str
 ) -> StatusWatch:
-    return StatusWatch(look, refresh_s=limits.status_refresh_s, stall_s=engine.stall_s, stage=stage)
+    return StatusWatch(look, refresh_s=limits.status_refresh_s, stall_s=stall_s, stage=stage)
 
 
 def _cors(origins: Collection[str]) -> Middleware:

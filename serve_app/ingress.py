@@ -133,7 +133,9 @@ class Ingress:
                 EmbeddingHandle(embedding),
                 self._pipeline,
                 Door(config.embedding_admission, beside=door),
-                EmbeddingLimits(config.embedding.max_inputs, config.http.max_query_chars),
+                EmbeddingLimits(
+                    config.embedding.max_inputs, config.http.max_query_chars, config.embedding.stall_s
+                ),
             )
 
     def __serve_build_asgi_app__(self) -> Starlette:
