@@ -20,7 +20,9 @@ def ask(
         Path, typer.Argument(metavar="IMAGE", help="JPEG, PNG, WebP or GIF.", show_default=False)
     ],
     question: Annotated[str, typer.Argument(metavar="QUESTION", show_default=False)],
-    url: Annotated[str, typer.Option(help="The server to ask.")] = "http://localhost:8000",
+    url: Annotated[
+        str, typer.Option(envvar="ARR_COC_URL", help="The server to ask.")
+    ] = "http://localhost:8000",
     api_key: Annotated[
         str | None, typer.Option(envvar="ARR_COC_API_KEY", help="Where the server asks for one.")
     ] = None,

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 def batch(
     source: Annotated[Path, typer.Argument(metavar="IN.jsonl", show_default=False)],
     out: Annotated[Path, typer.Argument(metavar="OUT.jsonl", show_default=False)],
-    url: Annotated[str, typer.Option(help="The server to ask.")] = "http://localhost:8000",
+    url: Annotated[
+        str, typer.Option(envvar="ARR_COC_URL", help="The server to ask.")
+    ] = "http://localhost:8000",
     api_key: Annotated[
         str | None, typer.Option(envvar="ARR_COC_API_KEY", help="Where the server asks for one.")
     ] = None,
