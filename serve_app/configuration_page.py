@@ -41,7 +41,7 @@ applications:
       deadline_s: 30
 ```
 
-`arr-coc doctor CONFIG` says whether a file can be served here. `python -m serve_app CONFIG`, `arr-coc serve CONFIG`
+The sections from `model` on lie in `args`. `arr-coc doctor CONFIG` says whether a file can be served here. `python -m serve_app CONFIG`, `arr-coc serve CONFIG`
 and `make serve CONFIG=...` serve it. `serve run CONFIG` does too, but then Ray runs with its own defaults: its Python
 proxy at the edge, 4 MiB a message between stages (no pictures above about 1,100 x 1,100 px), its start-up and shutdown.
 

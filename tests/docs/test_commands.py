@@ -72,6 +72,12 @@ def test_subcommands_and_their_options_exist(said: list[str]) -> None:
     assert {word for word in said[2:] if word.startswith("--")} <= known | {"--help"}
 
 
+def test_every_subcommand_is_told() -> None:
+    quickstart = next(page for page in PAGES if page.name == "docs/quickstart.md")
+    told = re.findall(r"(?m)^\| `arr-coc (\w+)[^|]*` \|", quickstart.path.read_text())
+    assert sorted(told) == sorted(COMMAND.commands)
+
+
 @pytest.mark.parametrize("said", words("make"))
 def test_targets_and_their_variables_exist(said: list[str]) -> None:
     for word in said[1:]:

@@ -1,5 +1,6 @@
 """``docs/configuration.md`` is what the settings make of it today, and tells every one of them."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -8,14 +9,28 @@ import pytest
 from pydantic import BaseModel, Field
 
 from arr_coc.profile import ModelProfile
+from serve_app.app import METRICS_DIRECTORY
 from serve_app.config import ServerFile
 from serve_app.configuration_page import page, sections
 
-PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "configuration.md"
+PACKAGES = ("arr_coc", "deployments", "serve_app")
 
 
 def test_it_is_current() -> None:
     assert PAGE.read_text() == page(), "python -m serve_app.configuration_page > docs/configuration.md"
+
+
+def test_every_variable_of_the_environment_is_told() -> None:
+    told = set(
+        re.findall(r"`([A-Z][A-Z_]+)`", PAGE.read_text().partition("## Environment")[2].partition("##")[0])
+    )
+    sources = [path.read_text() for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    own = {name for source in sources for name in re.findall(r"\"(ARR_COC_[A-Z_]+|PORT)\"", source)}
+    assert own - {METRICS_DIRECTORY} <= told
+    libraries = {"HF_TOKEN", "HF_ENDPOINT", "GOOGLE_APPLICATION_CREDENTIALS", "OTEL_EXPORTER_OTLP_HEADERS"}
+    assert told - own == libraries
 
 
 def _models(kind: object) -> Iterator[type[BaseModel]]:
