@@ -9,7 +9,6 @@ paragraph of its class; a field without one is a mistake.
 import json
 import re
 import sys
-from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
@@ -64,7 +63,7 @@ Only secrets, ports and places on the disk are taken from the environment.
 """
 
 _PROFILE: Final = f"""\
-# {PROFILE_FILE}
+## {PROFILE_FILE}
 
 Lies beside a model's weights and says how that model wants to be looked with. `arr-coc calibrate MODEL_DIR` writes one;
 without it the defaults hold, and [some checkpoints'](models.md#where-to-look) published heads. `token_side` and
@@ -73,73 +72,77 @@ without it the defaults hold, and [some checkpoints'](models.md#where-to-look) p
 
 
 class Section(NamedTuple):
-    """Settings that are written together, and where: ``engine``."""
+    """Settings that are written together: where, and their schema."""
 
     path: str
     schema: Schema
 
+    @property
+    def title(self) -> str:
+        """What it is called: all but a few lie in the one application's arguments."""
+        return f"`{self.path.removeprefix('applications.args.')}`" if self.path else "The whole"
+
 
 def page() -> str:
-    """The whole page."""
-    parts = [_HEAD]
-    parts += [_told(section, depth=2) for section in sections(ServerFile)]
-    parts += [_PROFILE.replace("# ", "## ", 1)]
-    parts += [_told(section, depth=3) for section in sections(ModelProfile)]
+    """The whole page. Raises ValueError where a setting has no description."""
+    parts = [_HEAD, *_written(ServerFile, depth=2), _PROFILE, *_written(ModelProfile, depth=3)]
     return "\n".join(parts)
 
 
-def sections(model: type[BaseModel]) -> list[Section]:
-    """The settings of ``model`` and of all that lie in it, those on top first."""
+def sections(model: type[BaseModel]) -> dict[str, Section]:
+    """The settings of ``model`` and of all that lie in it, those on top first, by the names of their classes."""
     whole = model.model_json_schema()
-    return list(_sections("", whole, whole.get("$defs", {})))
+    found: dict[str, Section] = {}
+    _collect("", whole["title"], whole, whole.get("$defs", {}), found)
+    return found
 
 
-def _sections(path: str, schema: Schema, definitions: dict[str, Schema]) -> Iterator[Section]:
-    yield Section(path, schema)
-    for name, field in schema["properties"].items():
-        for reference in re.findall(r'"#/\$defs/(\w+)"', json.dumps(field)):
-            below = definitions[reference]
-            if "properties" in below:
-                yield from _sections(f"{path}.{name}".strip("."), below, definitions)
+def _collect(
+    path: str, name: str, schema: Schema, definitions: dict[str, Schema], found: dict[str, Section]
+) -> None:
+    if name in found or "properties" not in schema:
+        return
+    found[name] = Section(path, schema)
+    for field, value in schema["properties"].items():
+        for below in re.findall(r'"#/\$defs/(\w+)"', json.dumps(value)):
+            _collect(f"{path}.{field}".strip("."), below, definitions[below], definitions, found)
 
 
-def _told(section: Section, depth: int) -> str:
-    """A heading, what the section is about, and a row for each setting."""
-    heading = f"{'#' * depth} {_title(section.path)}"
+def _written(model: type[BaseModel], depth: int) -> list[str]:
+    told = sections(model)
+    return [_told(section, told, depth) for section in told.values()]
+
+
+def _told(section: Section, places: dict[str, Section], depth: int) -> str:
+    """A heading, what the section is about, and a row for each setting that is no section itself."""
     about = " ".join(section.schema.get("description", "").partition("\n\n")[0].split())
     settings = {name: field for name, field in section.schema["properties"].items() if "$ref" not in field}
-    rows = [_row(section.path, name, field) for name, field in settings.items()]
+    if mute := [name for name, field in settings.items() if not field.get("description")]:
+        raise ValueError(f"{section.title} has settings without a description: {', '.join(mute)}")
+    rows = [
+        f"| `{name}` | {_kind(field, places)} | {_default(field)} | {_escaped(field['description'])} |"
+        for name, field in settings.items()
+    ]
     table = ["| setting | takes | default | what it is |", "|---|---|---|---|", *rows, ""] if rows else []
-    return "\n".join([heading, "", about.replace("``", "`"), "", *table])
+    return "\n".join([f"{'#' * depth} {section.title}", "", about.replace("``", "`"), "", *table])
 
 
-def _title(path: str) -> str:
-    return f"`{path.removeprefix('applications.args.')}`" if path else "The whole"
-
-
-def _row(path: str, name: str, field: Schema) -> str:
-    what = field.get("description")
-    if not what:
-        raise ValueError(f"{path or 'on top'}: {name} has no description")
-    return f"| `{name}` | {_kind(field)} | {_default(field)} | {_escaped(what)} |"
-
-
-def _kind(field: Schema) -> str:
+def _kind(field: Schema, places: dict[str, Section]) -> str:
     """What a setting takes, in words."""
-    for several in ("anyOf", "oneOf"):
-        if several in field:
-            kinds = [_kind(each) for each in field[several] if each.get("type") != "null"]
-            return " or ".join(kinds)
+    kinds = [_kind(each, places) for each in field.get("anyOf", ()) if each.get("type") != "null"]
+    if kinds:
+        return " or ".join(kinds)
     if "$ref" in field:
-        return "settings, as below"
+        return f"the settings of {places[field['$ref'].rpartition('/')[2]].title}"
     if "const" in field or "enum" in field:
         return ", ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
-    if field.get("type") == "array":
-        if "prefixItems" in field:
-            return f"[{', '.join(map(_kind, field['prefixItems']))}]"
-        return f"a list of: {_kind(field['items'])}"
-    if field.get("type") == "object":
-        return f"names, each with: {_kind(field['additionalProperties'])}"
+    if "prefixItems" in field:
+        return f"[{', '.join(_kind(each, places) for each in field['prefixItems'])}]"
+    if field["type"] == "array":
+        return f"a list of: {_kind(field['items'], places)}"
+    if field["type"] == "object":
+        values = field.get("additionalProperties") or next(iter(field["patternProperties"].values()))
+        return f"by name: {_kind(values, places)}"
     return " ".join([_TYPES[field["type"]], *_bounds(field)])
 
 
@@ -163,9 +166,9 @@ def _number(value: float) -> str:
 
 def _default(field: Schema) -> str:
     if "default" not in field:
-        return "required" if "$ref" not in field else ""
+        return "required"
     value = field["default"]
-    if value is None or value == []:
+    if value in (None, [], {}):
         return "none"
     return f"`{value if isinstance(value, str) else json.dumps(value)}`"
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, Literal, get_args
 
 import pytest
 from pydantic import BaseModel, Field
@@ -45,8 +45,45 @@ def _models(kind: object) -> Iterator[type[BaseModel]]:
 
 @pytest.mark.parametrize("model", [ServerFile, ModelProfile])
 def test_every_setting_is_told(model: type[BaseModel]) -> None:
-    told = sorted(sorted(section.schema["properties"]) for section in sections(model))
-    assert told == sorted(sorted(each.model_fields) for each in _models(model))
+    told = {name: set(section.schema["properties"]) for name, section in sections(model).items()}
+    assert told == {each.__name__: set(each.model_fields) for each in _models(model)}
+
+
+class _Part(BaseModel):
+    """Some of it."""
+
+    size: int = Field(ge=1, le=2000, description="how much, see docs/api.md")
+    ways: tuple[Literal["a", "b"], ...] = Field(default=(), description="some of a|b")
+
+
+class _Whole(BaseModel):
+    """All of it.
+
+    What operators need not know."""
+
+    one: _Part = _Part(size=1)
+    named: dict[str, _Part] = Field(default={}, description="by ``name``")
+    matched: dict[Annotated[str, Field(pattern="^x")], float] = Field(default={}, description="of some")
+    pairs: tuple[tuple[int, float], ...] = Field(default=((1, 2.5),), description="of numbers")
+    maybe: Annotated[float, Field(gt=0)] | None = Field(default=None, description="if at all")
+    on: bool = Field(default=True, description="whether")
+
+
+def test_settings_are_told_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve_app.configuration_page.ServerFile", _Whole)
+    told = page()
+    for row in (
+        "| `named` | by name: the settings of `one` | none | by ``name`` |",
+        "| `matched` | by name: number | none | of some |",
+        "| `pairs` | a list of: [integer, number] | `[[1, 2.5]]` | of numbers |",
+        "| `maybe` | number above 0 | none | if at all |",
+        "| `on` | `true`, `false` | `true` | whether |",
+        "| `size` | integer 1 to 2,000 | required | how much, see [api.md](api.md) |",
+        r"| `ways` | a list of: `a`, `b` | none | some of a\|b |",
+    ):
+        assert row in told.splitlines()
+    assert "What operators need not know" not in told
+    assert told.count("## `one`") == 1
 
 
 def test_a_setting_that_says_nothing_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,5 +92,5 @@ def test_a_setting_that_says_nothing_is_a_mistake(monkeypatch: pytest.MonkeyPatc
         untold: int = 1
 
     monkeypatch.setattr("serve_app.configuration_page.ServerFile", Mute)
-    with pytest.raises(ValueError, match="on top: untold has no description"):
+    with pytest.raises(ValueError, match="The whole has settings without a description: untold"):
         page()
