@@ -7,7 +7,7 @@ read as a config. What is listed here is an exception, with its reason.
 
 from dataclasses import dataclass
 
-from tests.docs.pages import Block
+from tests.docs.pages import Block, Page
 
 PURE = ("docs/adding_a_family.md",)
 SERVED = ("README.md", "docs/quickstart.md", "docs/api.md")
@@ -52,6 +52,12 @@ SHOWN = (
     Exempt("docs/how_it_works.md", "client -> ingress", "a drawing"),
     Exempt("docs/operating.md", "POST /vqa ", "the tree of spans, which tests/system/monitoring compares"),
 )
+
+
+def to_run(page: Page) -> list[Block]:
+    """The blocks of ``page`` that run, in their order; the server's start aside."""
+    runs = [block for block in page.blocks if block.language in ("bash", "python") and block.text != SERVER]
+    return [block for block in runs if not exempt(block)]
 
 
 def exempt(block: Block) -> bool:

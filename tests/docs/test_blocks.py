@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from serve_app.config import read_config
-from tests.docs.homes import NOT_RUN, PURE, SERVED, SHOWN, exempt
+from tests.docs.homes import NOT_RUN, PURE, SERVED, SHOWN, exempt, to_run
 from tests.docs.pages import PAGES, Block, Page
 from tests.docs.reader import Reader, check_printed
 
@@ -58,7 +58,7 @@ def test_configs_can_be_read(block: Block, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name in PURE], ids=lambda page: page.name)
 def test_what_needs_no_server_runs(page: Page, tmp_path: Path) -> None:
-    Reader(tmp_path, {}).follow(block for block in page.blocks if not exempt(block))
+    Reader(tmp_path, {}).follow(to_run(page))
 
 
 def test_what_is_printed_is_compared() -> None:

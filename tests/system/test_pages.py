@@ -12,18 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.homes import PURE, SERVED, SERVER, exempt
+from tests.docs.homes import PURE, SERVED, SERVER, to_run
 from tests.docs.pages import PAGES, Page
 from tests.docs.reader import Reader, check_out
 from tests.system.server import Running, free_port, wait_ready
 
 
 def _pages() -> list[object]:
-    """Each page with what it takes to run it."""
+    """Each page that has something to run, with what that takes."""
     marks = {page.name: pytest.mark.server if page.name in SERVED else pytest.mark.system for page in PAGES}
-    return [
-        pytest.param(page, id=page.name, marks=marks[page.name]) for page in PAGES if page.name not in PURE
-    ]
+    pages = [page for page in PAGES if page.name not in PURE and to_run(page)]
+    return [pytest.param(page, id=page.name, marks=marks[page.name]) for page in pages]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,6 @@ def server(checkout: Path, ports: dict[int, int]) -> Iterator[None]:
 def test_a_page_does_what_it_says(
     page: Page, checkout: Path, ports: dict[int, int], request: pytest.FixtureRequest
 ) -> None:
-    blocks = [block for block in page.blocks if block.language != "yaml" and not exempt(block)]
     if page.name in SERVED:
         request.getfixturevalue("server")
-    Reader(checkout, ports).follow(block for block in blocks if block.text != SERVER)
+    Reader(checkout, ports).follow(to_run(page))
