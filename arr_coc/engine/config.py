@@ -20,7 +20,7 @@ class EngineConfig(BaseModel):
         default=True, description="choose the window by arrivals and costs; else it is always the longest"
     )
     interrupt_ms: float | None = Field(
-        default=100.0,
+        default=150.0,
         gt=0,
         description="how long a prefill may keep those who decode waiting; a longer one runs in parts with "
         "a step between them; null divides none",
