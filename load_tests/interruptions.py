@@ -72,9 +72,12 @@ def main() -> None:
                     told = serve(machine, mix, load * whole, args.count, bound)
                     share = capacity(machine, mix, bound) / whole
                     rows.append(
-                        ("none" if bound is None else f"{bound:.0f}", f"{load:.2f}")
-                        + tuple(f"{ms:.0f}" for ms in told)
-                        + (f"{share:.3f}",)
+                        (
+                            "none" if bound is None else f"{bound:.0f}",
+                            f"{load:.2f}",
+                            *(f"{ms:.0f}" for ms in told),
+                            f"{share:.3f}",
+                        )
                     )
             sys.stdout.write(f"\n{machine}, {mix}\n\n")
             sys.stdout.write("\n".join("| " + " | ".join(row) + " |" for row in _ruled(rows)) + "\n")

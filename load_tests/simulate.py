@@ -109,7 +109,7 @@ class Simulation:
         while coming or self._held or self._scheduler.waiting:
             while coming and coming[-1].arrived <= self.now:
                 job = coming.pop()
-                job.expected = self._scheduler.backlog_s
+                job.expected = self._scheduler.backlog.seconds
                 self._scheduler.submit(job, job.arrived)
             match self._scheduler.plan(self.now, len(self._running), self._slots - self._held):
                 case Prefill(batch, most):

@@ -7,13 +7,14 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Observer
 from arr_coc.engine.outcome import Finish, Outbox, outcome_name
 from arr_coc.engine.scheduler import Scheduler
 from arr_coc.engine.sequence import Phase
 from arr_coc.engine.sequence import Sequence as Seq
 from arr_coc.engine.slots import Slots
-from arr_coc.errors import ArrCocError, ModelFault
+from arr_coc.errors import ArrCocError, DeadlineExceeded, ModelFault
 from arr_coc.types import FinishReason, Usage
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,15 @@ log = logging.getLogger(__name__)
 class Endings:
     """Takes sequences out of queues and slots; each ends once. Belongs to the engine's thread."""
 
-    def __init__(self, scheduler: Scheduler[Seq], slots: Slots, outbox: Outbox, observer: Observer) -> None:
+    def __init__(
+        self,
+        config: EngineConfig,
+        scheduler: Scheduler[Seq],
+        slots: Slots,
+        outbox: Outbox,
+        observer: Observer,
+    ) -> None:
+        self._config = config
         self._scheduler = scheduler
         self._slots = slots
         self._outbox = outbox
@@ -33,6 +42,7 @@ class Endings:
         text, rest = row.detokenizer.finish(said)
         if rest.text:
             self._outbox.put(row.outcome, rest)
+        self._scheduler.answered(time.monotonic() - row.times.admitted)
         times = row.times.milliseconds(time.monotonic())
         usage = Usage(len(row.prompt), len(row.output), row.prompt.visual_tokens + row.dropped)
         self._end(row, Finish("stop" if row.detokenizer.stopped else reason, text, usage, times))
@@ -43,6 +53,18 @@ class Endings:
             log.error("request %s failed", row.id, exc_info=error)
             error = ModelFault("the model failed on this request")
         self._end(row, error)
+
+    def end_late(self, now: float) -> None:
+        """End those whose deadline has passed, or will have before the prefill that they need: what nobody
+        will get is not computed."""
+        self.end_where(lambda row: row.deadline <= now, DeadlineExceeded("the deadline passed"))
+        costs, most = self._scheduler.costs, self._config.max_length
+        soon = now + costs.prefill_s(most, most)
+
+        def cannot(row: Seq) -> bool:
+            return row.deadline < soon and row.deadline < now + row.least_s(costs)
+
+        self.end_where(cannot, DeadlineExceeded("no answer would be complete before the deadline"))
 
     def end_where(self, condition: Callable[[Seq], bool], error: ArrCocError) -> None:
         """End every sequence, queued or running, that meets ``condition``."""

@@ -31,8 +31,9 @@ from arr_coc.engine.shared import Shared
 from arr_coc.engine.slots import Slots
 from arr_coc.engine.spelling import Ranked
 from arr_coc.engine.stopping import finish_reason
-from arr_coc.errors import Cancelled, DeadlineExceeded, EngineClosed, ModelFault
+from arr_coc.errors import Cancelled, EngineClosed, ModelFault
 from arr_coc.model.adapter import Adapter, Features
+from arr_coc.types import Backlog
 
 log = logging.getLogger(__name__)
 Command = Callable[[], None]
@@ -55,11 +56,11 @@ class Engine:
         self._sampler = Sampler(adapter.banned_ids, adapter.kv.device)
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._outbox = Outbox()
-        self._endings = Endings(self._scheduler, self._slots, self._outbox, observer)
+        self._endings = Endings(config, self._scheduler, self._slots, self._outbox, observer)
         self._closed = False
         self._step_started: float | None = None
-        self.backlog_s = 0.0
-        """Seconds that a new sequence would have to wait, after the last step."""
+        self.backlog = Backlog()
+        """What a new sequence would have to wait for, after the last step."""
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -128,7 +129,7 @@ class Engine:
         """Take commands, plan, run, hand out."""
         self._take_commands(wait=None)
         self._step_started = now = time.monotonic()
-        self._endings.end_where(lambda seq: seq.deadline <= now, DeadlineExceeded("the deadline passed"))
+        self._endings.end_late(now)
         decoding = sum(row.phase is Phase.RUNNING for row in self._slots.rows)
         match self._scheduler.plan(now, decoding, self._slots.free):
             case Prefill(jobs, most):
@@ -145,8 +146,9 @@ class Engine:
         self._tell_occupancy()
 
     def _tell_occupancy(self) -> None:
-        self.backlog_s = self._scheduler.backlog_s
-        self._observer.occupancy(self.running, self._scheduler.waiting, self._slots.capacity)
+        self.backlog = self._scheduler.backlog
+        waiting = self._scheduler.waiting
+        self._observer.occupancy(self.running, waiting, self._slots.capacity, self.backlog.tokens)
 
     def _take_commands(self, wait: float | None) -> None:
         try:

@@ -10,15 +10,16 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Generic
 
-from arr_coc.engine.backlog import Backlog
 from arr_coc.engine.batching import Batching
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.costs import Costs
 from arr_coc.engine.interruption import Interruption
 from arr_coc.engine.plan import Decode, Idle, J, Prefill
 from arr_coc.engine.refill import Refill
+from arr_coc.engine.throughput import Throughput
 from arr_coc.engine.waiting import Waiting
 from arr_coc.engine.window import Window
+from arr_coc.types import Backlog
 
 
 class Scheduler(Generic[J]):
@@ -27,7 +28,7 @@ class Scheduler(Generic[J]):
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
         self.costs = Costs()
-        self._backlog = Backlog()
+        self._throughput = Throughput()
         self._refill = Refill(config.slots, self.costs)
         self._stepped = 0  # rows of the step that was planned last, and
         self._free = 0  # how many slots were free then
@@ -44,14 +45,9 @@ class Scheduler(Generic[J]):
         return len(self._waiting)
 
     @property
-    def backlog_tokens(self) -> int:
-        """Tokens to compute of all that wait for a slot."""
-        return self._waiting.tokens
-
-    @property
-    def backlog_s(self) -> float:
-        """Seconds until all that wait now will have left the queue, by how fast it was worked off."""
-        return self._backlog.seconds(self._waiting.tokens)
+    def backlog(self) -> Backlog:
+        """All that wait for a slot now, and how fast such were worked off."""
+        return Backlog(self._waiting.tokens, self._throughput.token_s, self._throughput.answer_s)
 
     def jobs(self) -> Iterable[J]:
         """All queued jobs."""
@@ -73,6 +69,10 @@ class Scheduler(Generic[J]):
     def decoded(self, job: J) -> None:
         """Charge ``job``'s tenant for one more token of its answer."""
         self._waiting.charge(job.tenant, 1)
+
+    def answered(self, seconds: float) -> None:
+        """Take note of an answer that was complete so long after it got its slot."""
+        self._throughput.answered(seconds)
 
     def drop(self, gone: set[int]) -> None:
         """Forget the queued jobs whose ``id()`` is in ``gone``."""
@@ -114,7 +114,7 @@ class Scheduler(Generic[J]):
         self._refill.filled()
         batch = self._cut(queue, self._waiting.room(now, free_slots), running)
         started = before - self._waiting.tokens
-        self._backlog.cut(now, started, left=bool(self._waiting))
+        self._throughput.cut(now, started, left=bool(self._waiting))
         return batch
 
     def _cut(self, queue: list[J], room: int, running: int) -> "Prefill[J]":

@@ -10,6 +10,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from arr_coc.engine.costs import Costs
 from arr_coc.engine.detokenizer import Detokenizer
 from arr_coc.engine.outcome import Outcome
 from arr_coc.model.adapter import Features, Prompt
@@ -129,6 +130,10 @@ class Sequence:
         """Visual tokens of the pictures that the next ``tokens`` begin."""
         end = self.known + tokens
         return sum(length for start, length in self.prompt.spans if self.known <= start < end)
+
+    def least_s(self, costs: Costs) -> float:
+        """Seconds that it still takes at least: a prefill of what is pending of its prompt."""
+        return costs.prefill_s(self.pending, self.visual(self.pending)) if self.pending else 0.0
 
     @property
     def probing(self) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from transformers import Cache
 
 from arr_coc.engine.config import EngineConfig
+from arr_coc.engine.costs import Costs
 from arr_coc.engine.detokenizer import Detokenizer
 from arr_coc.engine.engine import Engine
 from arr_coc.engine.interruption import Interruption
@@ -139,6 +141,31 @@ def test_a_slot_is_free_one_step_after_the_end_wherever_its_request_stood(
         assert answers == alone
         stages.append(stood)
     assert set(stages) == {Phase.WAITING, Phase.PREFILLING, Phase.RUNNING}
+
+
+def test_what_cannot_be_prefilled_before_its_deadline_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ten_seconds_a_picture(_: Costs, tokens: int, visual: int) -> float:
+        return 10.0 * (visual > 0)
+
+    def looked(batch: Batch, _: Any, logits: torch.Tensor) -> torch.Tensor:
+        pictures.append(len(batch.features))
+        return logits
+
+    monkeypatch.setattr(Costs, "prefill_s", ten_seconds_a_picture)
+    pictures: list[int] = []
+
+    async def go() -> None:
+        engine = Engine(Faulty(looked), {1: [0]}, CONFIG, Silent())
+        late, early = _sequence("late"), _sequence("early")
+        late.deadline, early.deadline = time.monotonic() + 9, time.monotonic() + 60
+        for sequence in (late, early):
+            engine.submit(sequence)
+        engine.step()
+        assert isinstance(await _end(late), DeadlineExceeded)
+        assert isinstance((await _answers(engine, [early]))[0], str)
+
+    asyncio.run(go())
+    assert sum(pictures) == 1
 
 
 def test_who_does_not_read_holds_nobody_up_and_finds_all_of_it_later() -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.batching import LIKE
+from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.plan import Decode, Idle, Prefill
 from arr_coc.engine.scheduler import Scheduler
 from arr_coc.engine.waiting import LATELY_S
