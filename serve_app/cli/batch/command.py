@@ -19,7 +19,10 @@ def batch(
     api_key: Annotated[
         str | None, typer.Option(envvar="ARR_COC_API_KEY", help="Where the server asks for one.")
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, max=1024, help="Requests at once.")] = 32,
+    concurrency: Annotated[
+        int,
+        typer.Option(min=1, max=1024, help="Requests at once: above the slots, so that none stays empty."),
+    ] = 64,
     patience: Annotated[
         float, typer.Option(min=0, help="Seconds that a line waits for a busy or absent server.")
     ] = 120.0,
