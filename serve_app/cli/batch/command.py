@@ -21,10 +21,14 @@ def batch(
     api_key: Annotated[
         str | None, typer.Option(envvar="ARR_COC_API_KEY", help="Where the server asks for one.")
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, max=1024, help="Requests at once.")] = 32,
+    concurrency: Annotated[
+        int,
+        typer.Option(min=1, max=1024, help="Requests at once: above the slots, so that none stays empty."),
+    ] = 64,
     patience: Annotated[
         float, typer.Option(min=0, help="Seconds that a line waits for a busy or absent server.")
     ] = 120.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Tell the end as a JSON object.")] = False,
 ) -> None:
     """Ask the questions in IN.jsonl, one JSON object a line, and write a line of OUT.jsonl for each.
 
@@ -37,7 +41,8 @@ def batch(
     began = time.monotonic()
     with told():
         tally, earlier = _run(source, out, url, api_key, concurrency, patience)
-    typer.echo(_summary(tally, earlier, time.monotonic() - began))
+    seconds = time.monotonic() - began
+    typer.echo(_as_json(tally, earlier, seconds) if as_json else _summary(tally, earlier, seconds))
     if tally.failed:
         raise typer.Exit(FAILED)
 
@@ -94,3 +99,11 @@ def _summary(tally: "Tally", earlier: int, seconds: float) -> str:
         parts.append(f"{spent} visual tokens an answer, {native} at native resolution")
     parts.append(f"{seconds:.1f} s, {(tally.lines - earlier) / seconds:.1f} lines a second")
     return "; ".join(parts)
+
+
+def _as_json(tally: "Tally", earlier: int, seconds: float) -> str:
+    import json
+    from dataclasses import asdict
+
+    told = {"lines": tally.lines, **asdict(tally), "earlier": earlier, "seconds": round(seconds, 3)}
+    return json.dumps(told, indent=1)
