@@ -11,6 +11,7 @@ everything again from the journal. Servers and load generator share this machine
 import argparse
 import os
 import platform
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ RESULTS = ROOT / "load_tests" / "results" / "bench"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 1 where a peer could not be measured."""
     args = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever is ended ends its peers
     cache: Path = args.cache.resolve()
     journal = args.journal or cache / "journal.jsonl"
     if args.command == "report":

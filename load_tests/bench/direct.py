@@ -20,7 +20,7 @@ from arr_coc.profile import ModelProfile
 from arr_coc.texture import TextureEncoder
 from arr_coc.types import Ask, Sampling, TexturedPicture
 from arr_coc.vlm import VisionLanguageModel
-from load_tests.bench.driving import WARM_UP, Driver, Reply
+from load_tests.bench.driving import Driver, Reply
 from load_tests.bench.loads import Load
 from load_tests.bench.mixes import Request
 from load_tests.bench.peers import ROOT, THREADS
@@ -70,7 +70,7 @@ async def drive(spec: Spec, prepared: bool) -> None:
     direct, requests, load = Direct(Path(spec.target)), spec.requests(), Load.parse(spec.load)
     if prepared:
         count = int(load.value) if load.kind == "batch" else sum(1 for _ in spec.times())
-        for index in range(spec.first, spec.first + WARM_UP + count):
+        for index in range(spec.first, spec.first + count):
             direct.prepare(requests[index])
     driver = Driver(direct.ask, requests, spec.first, is_right)
     await driver.warm_up()

@@ -29,7 +29,7 @@ SPEECHES: dict[str, Speech] = {
     "litserve": Json("/predict"),
     "mosec": Json("/inference"),
     "bentoml": Json("/answer", listed="questions"),
-    "transformers": OpenAI(_SERVED, {"generation_config": json.dumps(_FORCED)}, usage_is_asked_for=False),
+    "transformers": OpenAI(None, {"generation_config": json.dumps(_FORCED)}, usage_is_asked_for=False),
     "vllm": OpenAI(_SERVED, {"ignore_eos": True}),
 }
 
@@ -90,15 +90,7 @@ def _transformers(start: Start) -> list[str]:
 
 
 def _vllm(start: Start) -> list[str]:
-    settings = [
-        "--dtype",
-        "float32",
-        "--max-model-len",
-        "2048",
-        "--enforce-eager",
-        "--max-num-seqs",
-        str(BATCH),
-    ]
+    settings = ["--dtype", "float32", "--max-model-len", "2048", "--enforce-eager"]
     here = ["--served-model-name", _SERVED, "--host", "127.0.0.1", "--port", str(start.port)]
     return [str(start.python.with_name("vllm")), "serve", str(start.model), *settings, *here]
 
@@ -116,7 +108,12 @@ def _bare(start: Start) -> list[str]:
 
 
 _QUIET = {"LOGGING_LEVEL": "WARNING", "BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1"}
-_VLLM = {"VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
+_VLLM = {
+    "VLLM_CPU_KVCACHE_SPACE": "2",
+    "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, sorted(os.sched_getaffinity(0)))),
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_LEVEL": "WARNING",
+}
 _ALL = (
     Peer(OURS, "this", _ours, "vqa", own=False),
     Peer("fastapi_lock", "single", _adapter("fastapi_lock"), "form"),

@@ -103,7 +103,7 @@ def _same_pictures(one: Mix, other: Mix) -> bool:
 
 def _of_peer(peer: str, wanted: dict[tuple[str, str], set[str]], round_: int) -> list[Key]:
     """Mixes of one model together; the cell of a capacity before its shares."""
-    mixes = sorted((mix for one, mix in wanted if one == peer), key=lambda mix: MIXES[mix].model)
+    mixes = sorted((mix for one, mix in wanted if one == peer), key=list(MIXES).index)
     keys = []
     for mix in mixes:
         loads = set(wanted[peer, mix])

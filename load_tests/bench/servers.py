@@ -22,7 +22,7 @@ CONFIG = ROOT / "configs" / "local.yaml"
 
 
 class NotReady(Exception):
-    """A peer ended, or gave no answer in time. The message says where its log is."""
+    """A peer ended, refused the question, or gave no answer in time. The message says so."""
 
 
 @contextmanager
@@ -107,6 +107,8 @@ def _await_answer(
             if reply.status_code == 200:
                 speech.read(reply.content)
                 return
+            if reply.status_code in (400, 422):
+                raise NotReady(f"{peer.name} refuses what it is asked: {reply.text[:300]}")
         time.sleep(0.2)
     raise NotReady(f"{peer.name} gave no answer within {READY_S:.0f} s; see {log}")
 

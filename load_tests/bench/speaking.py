@@ -101,8 +101,8 @@ class OpenAI:
     path = "/v1/chat/completions"
     streams = path
 
-    def __init__(self, model: str, forcing: dict[str, Any], usage_is_asked_for: bool = True) -> None:
-        self._model = model
+    def __init__(self, model: str | None, forcing: dict[str, Any], usage_is_asked_for: bool = True) -> None:
+        self._model = {"model": model} if model else {}
         self._forcing = forcing
         self._usage = {"stream_options": {"include_usage": True}} if usage_is_asked_for else {}
 
@@ -113,7 +113,7 @@ class OpenAI:
             {"type": "text", "text": request.query},
         ]
         fields: dict[str, Any] = {
-            "model": self._model,
+            **self._model,
             "messages": [{"role": "user", "content": content}],
             "max_tokens": request.max_tokens,
             "temperature": 0.0,

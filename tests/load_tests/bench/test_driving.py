@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from load_tests.bench.driving import Driver, Reply
+from load_tests.bench.driving import WARM_UP_CLIENTS, Driver, Reply
 from load_tests.bench.loads import Load
 from load_tests.bench.mixes import Request
 from load_tests.bench.outcome import LOST
@@ -86,14 +86,18 @@ async def test_what_is_not_answered_in_time_is_given_up(monkeypatch: pytest.Monk
     assert server.running == 0
 
 
-async def test_warming_up_counts_for_nothing_and_is_not_asked_again() -> None:
+async def test_warming_up_counts_for_nothing_and_asks_other_questions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("load_tests.bench.driving.WARM_UP_S", 0.01)
     server = Server()
     driven = driver(server)
     await driven.warm_up()
-    warm = set(server.asked)
+    assert max(server.asked) == -1
+    assert server.most == WARM_UP_CLIENTS
     cell = await driven.run(Load.parse("batch-4"), 1.0, (), 0.0)
     assert len(cell.outcomes) == 4
-    assert not warm & set(server.asked[-4:])
+    assert sorted(server.asked[-4:]) == [0, 1, 2, 3]
 
 
 async def test_what_breaks_in_the_load_generator_is_not_the_servers_fault() -> None:
