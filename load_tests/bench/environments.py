@@ -29,7 +29,9 @@ def build(name: str, cache: Path) -> Path:
         return python
     shutil.rmtree(python.parents[1], ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", python.parents[1]], check=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--requirement", requirements], check=True)
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "--no-deps", "--requirement", requirements], check=True
+    )
     mend(name, python)
     stamp.write_text(wanted)
     return python

@@ -16,7 +16,7 @@ from load_tests.bench.mixes import Request
 from load_tests.bench.peers import ADAPTERS, OURS, PEERS, ROOT, SPEECHES, Peer, Start, shared_environment
 from serve_app.environment import free_ports
 
-READY_S = 180.0
+READY_S = 300.0
 END_S = 20.0
 CONFIG = ROOT / "configs" / "local.yaml"
 

@@ -1,10 +1,13 @@
 """Lets torchvision's wheel from the index be imported beside a torch for the CPU alone.
 
 Its compiled operators need the other torch. Models here use what it has in Python, whose import only asks
-that the operators be declared. Installed as ``sitecustomize`` into environments that need it.
+that the operators be declared, and its decoder, in whose place Pillow's stands. Installed as
+``sitecustomize`` into environments that need it.
 """
 
 import importlib.abc
+import importlib.machinery
+import io
 import sys
 
 BOXES = "(Tensor a, Tensor b, float c, int d, int e"
@@ -29,19 +32,51 @@ SCHEMAS = [
 ]
 
 
-class _Declares(importlib.abc.MetaPathFinder):
+MODES = {0: None, 1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+
+
+def decode(data, mode, apply_exif_orientation=False):
+    """An encoded picture as bytes [channels, height, width], by Pillow."""
+    import numpy as np
+    import torch
+    from PIL import Image, ImageOps
+
+    picture = Image.open(io.BytesIO(data.numpy().tobytes()))
+    if apply_exif_orientation:
+        picture = ImageOps.exif_transpose(picture)
+    pixels = np.array(picture.convert(MODES[mode]) if MODES[mode] else picture)
+    return torch.from_numpy(np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1)))
+
+
+class Declares(importlib.abc.MetaPathFinder):
+    """Acts when torchvision is imported, and where it looks whether it can decode pictures."""
+
+    kept = ()
+
     def find_spec(self, name, path=None, target=None):
-        if name == "torchvision":
-            sys.meta_path.remove(self)
+        if name == "torchvision" and not self.kept:
             self.declare()
+        if name != "torchvision.io.image":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        execute = spec.loader.exec_module
+
+        def and_tell(module):
+            execute(module)
+            module._has_image_ops = lambda: True
+
+        spec.loader.exec_module = and_tell
+        return spec
 
     def declare(self):
         import torch
 
-        self.kept = torch.library.Library("torchvision", "DEF")
+        self.kept = torch.library.Library("torchvision", "DEF"), torch.library.Library("image", "DEF")
+        operators, image = self.kept
         for schema in SCHEMAS:
-            self.kept.define(schema)
+            operators.define(schema)
+        image.define("decode_image(Tensor data, int mode, bool apply_exif_orientation=False) -> Tensor")
+        image.impl("decode_image", decode, "CPU")
 
 
-FINDER = _Declares()
-sys.meta_path.insert(0, FINDER)
+sys.meta_path.insert(0, Declares())
