@@ -25,6 +25,11 @@ _PREPROCESSOR = {
 }
 _VIDEO = {**_PREPROCESSOR, "video_processor_type": "Qwen3VLVideoProcessor"}
 _VIDEO.pop("image_processor_type")
+_ANSWER = {  # tells `transformers serve` where answers begin and end, as decoding spells it
+    "defaults": {"role": "assistant"},
+    "start_anchor": "<|im_start|> assistant",
+    "fields": {"content": {"close_pattern": r"<\|im_end\|>", "content": "text"}},
+}
 SEED = 60
 
 
@@ -37,6 +42,10 @@ def make(name: str, directory: Path) -> None:
     shutil.copytree(_BUNDLED, draft)
     (draft / "preprocessor_config.json").write_text(json.dumps(_PREPROCESSOR, indent=1))
     (draft / "video_preprocessor_config.json").write_text(json.dumps(_VIDEO, indent=1))
+    tokenizer = json.loads((draft / "tokenizer_config.json").read_text())
+    (draft / "tokenizer_config.json").write_text(
+        json.dumps({**tokenizer, "response_template": _ANSWER}, indent=1)
+    )
     if name == "random-60m":
         _write_random(draft)
     draft.rename(directory)
