@@ -1,6 +1,6 @@
 """This server and its peers, side by side, as ratios.
 
-    python -m load_tests.bench [run] [--plan short|full] [--peers ...] [--mixes ...] [--loads ...] [--rounds 3]
+    python -m load_tests.bench [run] [--plan short|bars|full] [--peers ...] [--mixes ...] [--loads ...] [--rounds 3]
     python -m load_tests.bench setup [--peers ...]
     python -m load_tests.bench report
 
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mixes", nargs="+", choices=MIXES, default=[], help="only these")
     parser.add_argument("--loads", nargs="+", type=_load, default=[], help="only these, such as closed-32")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=6.0, help="that a cell sends requests for")
+    parser.add_argument("--seconds", type=float, default=5.0, help="that a cell sends requests for")
     parser.add_argument("--cache", type=Path, default=ROOT / ".bench")
     parser.add_argument("--journal", type=Path, help="CACHE/journal.jsonl by default")
     parser.add_argument("--out", type=Path, default=RESULTS)

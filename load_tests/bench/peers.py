@@ -33,7 +33,7 @@ SPEECHES: dict[str, Speech] = {
     "vllm": OpenAI(_SERVED, {"ignore_eos": True}),
 }
 
-Sort = Literal["this", "single", "batching", "engine", "limit"]
+Sort = Literal["this", "single", "batching", "continuous", "limit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ _ALL = (
     Peer("litserve", "batching", _adapter("litserve_server"), "litserve"),
     Peer("bentoml", "batching", _bentoml, "bentoml", environment=_QUIET),
     Peer("mosec", "batching", _mosec, "mosec"),
-    Peer("vllm", "engine", _vllm, "vllm", environment=_VLLM),
+    Peer("vllm", "continuous", _vllm, "vllm", environment=_VLLM),
     Peer("engine", "limit", _module("direct", "whole"), None, own=False),
     Peer("offline", "limit", _module("direct", "prepared"), None, own=False),
     Peer("bare", "limit", _bare, "vqa", own=False),

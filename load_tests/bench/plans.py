@@ -1,7 +1,8 @@
 """Which cells there are: what each peer is asked, in which order, in which round.
 
-A server's own capacity in a round is its cell with 32 clients there, so loads that are shares of it bring
-that cell along.
+``short`` is what a change is checked by, ``bars`` every figure that is held against a bar, ``full`` all loads
+with all models, for hours. A server's own capacity in a round is its cell with 32 clients there, so loads that
+are shares of it bring that cell along.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,9 +14,10 @@ from load_tests.bench.mixes import MIXES, TIMES, Mix
 from load_tests.bench.peers import OURS, PEERS, Sort, names
 
 CLIENTS = "closed-32"
+STREAMS = "own-0.8-stream"
 TOGETHER = "batch-128"  # what the engine is given at once
 SPACING = 1000  # pictures between the first ones of two cells
-_SERVERS: tuple[Sort, ...] = ("this", "single", "batching", "engine")
+_SERVERS: tuple[Sort, ...] = ("this", "single", "batching", "continuous")
 _SMALL_RATES = ("abs-10", "abs-20", "abs-30", "abs-40")
 _SHARES = ("own-0.5", "own-0.8", "own-1", "own-1.5", "own-3")
 
@@ -36,28 +38,32 @@ _LIMITS = (
 )
 SHORT = (
     Part([*names(*_SERVERS), "bare"], "unique", [CLIENTS]),
-    Part(names("this", "engine"), "unique", ["closed-8"]),
-    Part(names("this", "engine"), "repeated", ["closed-8", CLIENTS]),
-    Part(names("this", "batching", "engine"), "lengths", [CLIENTS, "own-0.8", "own-1"]),
+    Part(names("this", "batching"), "lengths", [CLIENTS, STREAMS, "own-1"]),
     Part([OURS], "lengths", ["own-3"]),
     Part(names(*_SERVERS), "large", [CLIENTS]),
     *_LIMITS,
+)
+BARS = (
+    *SHORT,
+    Part(names("this", "continuous"), "unique", ["closed-8"]),
+    Part(names("this", "continuous"), "repeated", ["closed-8", CLIENTS]),
+    Part(names("single", "continuous"), "lengths", [CLIENTS, STREAMS]),
 )
 FULL = (
     *(
         Part([*names(*_SERVERS), "bare"], mix, ["closed-1", "closed-8", CLIENTS, "closed-64"])
         for mix in ("unique", "repeated", "unique-60m", "repeated-60m")
     ),
-    Part(names(*_SERVERS), "lengths", [CLIENTS, *_SHARES, *_SMALL_RATES, "own-0.8-stream"]),
-    Part(names(*_SERVERS), "lengths-60m", [CLIENTS, *_SHARES, "abs-2", "abs-4", "own-0.8-stream"]),
+    Part(names(*_SERVERS), "lengths", [CLIENTS, *_SHARES, *_SMALL_RATES, STREAMS]),
+    Part(names(*_SERVERS), "lengths-60m", [CLIENTS, *_SHARES, "abs-2", "abs-4", STREAMS]),
     Part(names(*_SERVERS), "questions", ["closed-8", CLIENTS]),
     Part(names(*_SERVERS), "large", ["closed-8", CLIENTS]),
     *_LIMITS,
     Part(["engine"], "unique-60m", [CLIENTS]),
     Part(["offline"], "unique-60m", [TOGETHER, "own-1.5"]),
 )
-PLANS = {"short": SHORT, "full": FULL}
-_PLACES = sorted({(part.mix, load) for part in (*SHORT, *FULL) for load in part.loads})
+PLANS = {"short": SHORT, "bars": BARS, "full": FULL}
+_PLACES = list(dict.fromkeys((part.mix, load) for part in (*BARS, *FULL) for load in part.loads))
 
 
 def capacity_key(key: Key) -> Key:

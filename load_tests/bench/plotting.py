@@ -17,7 +17,7 @@ from load_tests.bench.plans import CLIENTS
 from load_tests.bench.ratios import Book
 
 Points = list[tuple[float, float]]
-_SERVERS = names("this", "single", "batching", "engine")
+_SERVERS = names("this", "single", "batching", "continuous")
 
 
 def draw(book: Book, out: Path) -> None:

@@ -73,15 +73,14 @@ def _answers(book: Book, tail: str) -> Iterator[Row]:
 
 def _goodput(book: Book, mix: str) -> Iterator[Row]:
     limit = WITHIN_S[MIXES[mix].model]
-    for peer in names("batching", "engine"):
-        bar, aim = (1.5, 2.5) if peer in names("batching") else (1.0, 1.3)
+    for peer in names("batching"):
         rounds = _each(book, _best_goodput(book, OURS, mix, limit), _best_goodput(book, peer, mix, limit))
-        yield Row(f"goodput within {limit:g} s, Poisson, {mix}", peer, rounds, bar, aim)
+        yield Row(f"goodput within {limit:g} s, Poisson, {mix}", peer, rounds, 1.5, 2.5)
 
 
 def _large(book: Book) -> Row:
     def best(round_: int) -> float | None:
-        rates = [_right(book, peer)(round_) for peer in names("single", "batching", "engine")]
+        rates = [_right(book, peer)(round_) for peer in names("single", "batching", "continuous")]
         return max((rate for rate in rates if rate is not None), default=None)
 
     return Row(
@@ -114,7 +113,7 @@ def _first_text(book: Book, mix: str) -> Row:
         return _of(book, peer, mix, "own-0.8-stream", lambda cell: cell.first_text(0.99))
 
     def best(round_: int) -> float | None:
-        times = [p99(peer)(round_) for peer in names("single", "batching", "engine")]
+        times = [p99(peer)(round_) for peer in names("single", "batching", "continuous")]
         return min((time for time in times if time is not None), default=None)
 
     rounds = _each(book, p99(OURS), best)

@@ -6,7 +6,7 @@ from load_tests.bench.journal import Key
 from load_tests.bench.loads import Load
 from load_tests.bench.mixes import MIXES, SCENES, VARIANTS
 from load_tests.bench.peers import OURS, PEERS
-from load_tests.bench.plans import FULL, PLANS, SHORT, Part, capacity_key, cells, first_request
+from load_tests.bench.plans import BARS, FULL, PLANS, SHORT, Part, capacity_key, cells, first_request
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -69,7 +69,7 @@ def test_all_peers_are_asked_the_same() -> None:
 
 def test_cells_of_one_server_are_about_different_pictures() -> None:
     pool = SCENES["small"] * VARIANTS
-    keys = [key for key in cells(SHORT, 1, peers=[OURS]) if MIXES[key.mix].pool == "small"]
+    keys = [key for key in cells(BARS, 1, peers=[OURS]) if MIXES[key.mix].pool == "small"]
     pictures = [
         {
             MIXES[key.mix].picture(index) % pool
