@@ -116,7 +116,11 @@ def _written(model: type[BaseModel], depth: int) -> list[str]:
 def _told(section: Section, places: dict[str, Section], depth: int) -> str:
     """A heading, what the section is about, and a row for each setting that is no section itself."""
     about = " ".join(section.schema.get("description", "").partition("\n\n")[0].split())
-    settings = {name: field for name, field in section.schema["properties"].items() if "$ref" not in field}
+    settings = {
+        name: field
+        for name, field in section.schema["properties"].items()
+        if not _has_heading(f"{section.path}.{name}".strip("."), field, places)
+    }
     if mute := [name for name, field in settings.items() if not field.get("description")]:
         raise ValueError(f"{section.title} has settings without a description: {', '.join(mute)}")
     rows = [
@@ -127,13 +131,25 @@ def _told(section: Section, places: dict[str, Section], depth: int) -> str:
     return "\n".join([f"{'#' * depth} {section.title}", "", about.replace("``", "`"), "", *table])
 
 
+def _has_heading(path: str, field: Schema, places: dict[str, Section]) -> bool:
+    """Whether what lies in ``field`` is told under a heading of its own, which then tells its defaults too."""
+    if "$ref" not in field:
+        return False
+    section = places[_name(field)]
+    return section.path == path and "required" not in section.schema
+
+
+def _name(reference: Schema) -> str:
+    return str(reference["$ref"].rpartition("/")[2])
+
+
 def _kind(field: Schema, places: dict[str, Section]) -> str:
     """What a setting takes, in words."""
     kinds = [_kind(each, places) for each in field.get("anyOf", ()) if each.get("type") != "null"]
     if kinds:
         return " or ".join(kinds)
     if "$ref" in field:
-        return f"the settings of {places[field['$ref'].rpartition('/')[2]].title}"
+        return f"the settings of {places[_name(field)].title}"
     if "const" in field or "enum" in field:
         return ", ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
     if "prefixItems" in field:

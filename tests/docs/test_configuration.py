@@ -9,12 +9,12 @@ import pytest
 from pydantic import BaseModel, Field
 
 from arr_coc.profile import ModelProfile
-from serve_app.app import METRICS_DIRECTORY
 from serve_app.config import ServerFile
 from serve_app.configuration_page import page, sections
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "configuration.md"
+INTERNAL = {"ARR_COC_METRICS_DIR"}  # what the server tells its own processes
 PACKAGES = ("arr_coc", "deployments", "serve_app")
 
 
@@ -28,7 +28,7 @@ def test_every_variable_of_the_environment_is_told() -> None:
     )
     sources = [path.read_text() for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     own = {name for source in sources for name in re.findall(r"\"(ARR_COC_[A-Z_]+|PORT)\"", source)}
-    assert own - {METRICS_DIRECTORY} <= told
+    assert own - INTERNAL <= told
     libraries = {"HF_TOKEN", "HF_ENDPOINT", "GOOGLE_APPLICATION_CREDENTIALS", "OTEL_EXPORTER_OTLP_HEADERS"}
     assert told - own == libraries
 
@@ -56,12 +56,20 @@ class _Part(BaseModel):
     ways: tuple[Literal["a", "b"], ...] = Field(default=(), description="some of a|b")
 
 
+class _Rest(BaseModel):
+    """What is left."""
+
+    left: int = Field(default=3, description="so much")
+
+
 class _Whole(BaseModel):
     """All of it.
 
     What operators need not know."""
 
-    one: _Part = _Part(size=1)
+    one: _Part = Field(default=_Part(size=1), description="the first")
+    other: _Part = Field(default=_Part(size=2), description="the second")
+    rest: _Rest = _Rest()
     named: dict[str, _Part] = Field(default={}, description="by ``name``")
     matched: dict[Annotated[str, Field(pattern="^x")], float] = Field(default={}, description="of some")
     pairs: tuple[tuple[int, float], ...] = Field(default=((1, 2.5),), description="of numbers")
@@ -73,6 +81,8 @@ def test_settings_are_told_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serve_app.configuration_page.ServerFile", _Whole)
     told = page()
     for row in (
+        '| `other` | the settings of `one` | `{"size": 2, "ways": []}` | the second |',
+        "| `left` | integer | `3` | so much |",
         "| `named` | by name: the settings of `one` | none | by ``name`` |",
         "| `matched` | by name: number | none | of some |",
         "| `pairs` | a list of: [integer, number] | `[[1, 2.5]]` | of numbers |",
@@ -83,7 +93,8 @@ def test_settings_are_told_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         assert row in told.splitlines()
     assert "What operators need not know" not in told
-    assert told.count("## `one`") == 1
+    assert told.count("## `one`") == told.count("## `rest`") == 1
+    assert "| `rest` |" not in told
 
 
 def test_a_setting_that_says_nothing_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
