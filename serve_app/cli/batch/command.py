@@ -1,6 +1,6 @@
 """The subcommand: its options, and what it says at the end."""
 
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -66,13 +66,16 @@ def _run(
         earlier = tally.lines
 
         async def send_all(meter: Meter) -> None:
-            async with connected(url, api_key, concurrency) as client:
-                sender = Sender(client, patience)
+            async with AsyncExitStack() as stack:
+                clients = [connected(url, api_key) for _ in range(concurrency)]
+                for client in clients:
+                    await stack.enter_async_context(client)
+                sender = Sender(clients, patience)
                 results = run(lines, journal, sender.send, source.parent, concurrency)
-                async with aclosing(results):
-                    async for line, result in results:
-                        tally.add(result)
-                        meter.advance(line.end, tally)
+                await stack.enter_async_context(aclosing(results))
+                async for line, result in results:
+                    tally.add(result)
+                    meter.advance(line.end, tally)
 
         with Meter(source.stat().st_size, end, earlier) as meter:
             asyncio.run(send_all(meter))
