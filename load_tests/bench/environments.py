@@ -54,5 +54,5 @@ def mend(name: str, python: Path) -> None:
 
 
 def _version(python: Path, package: str) -> str:
-    command = [python, "-c", _VERSION.format(name=package)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    command = [str(python), "-c", _VERSION.format(name=package)]
+    return subprocess.check_output(command, text=True).strip()

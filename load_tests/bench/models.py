@@ -7,6 +7,7 @@ preprocessor's settings, which this server does not need.
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from arr_coc.demo.scenes import __file__ as _scenes
 
@@ -31,6 +32,21 @@ _ANSWER = {  # tells `transformers serve` where answers begin and end, as decodi
     "fields": {"content": {"close_pattern": r"<\|im_end\|>", "content": "text"}},
 }
 SEED = 60
+_TEXT: dict[str, Any] = {
+    "hidden_size": 640,
+    "intermediate_size": 1792,
+    "num_hidden_layers": 9,
+    "num_attention_heads": 10,
+    "num_key_value_heads": 5,
+}
+_VISION: dict[str, Any] = {
+    "depth": 6,
+    "hidden_size": 384,
+    "intermediate_size": 1152,
+    "num_heads": 6,
+    "out_hidden_size": 640,
+    "deepstack_visual_indexes": [1],
+}
 
 
 def make(name: str, directory: Path) -> None:
@@ -57,16 +73,9 @@ def _write_random(directory: Path) -> None:
     from transformers import AutoConfig, AutoModelForImageTextToText
 
     config = AutoConfig.from_pretrained(directory)
-    for key, value in {
-        "hidden_size": 640, "intermediate_size": 1792, "num_hidden_layers": 9, "num_attention_heads": 10,
-        "num_key_value_heads": 5,
-    }.items():  # fmt: skip
-        setattr(config.text_config, key, value)
-    for key, value in {
-        "depth": 6, "hidden_size": 384, "intermediate_size": 1152, "num_heads": 6, "out_hidden_size": 640,
-        "deepstack_visual_indexes": [1],
-    }.items():  # fmt: skip
-        setattr(config.vision_config, key, value)
+    for part, shape in ((config.text_config, _TEXT), (config.vision_config, _VISION)):
+        for name, value in shape.items():
+            setattr(part, name, value)
     torch.manual_seed(SEED)
     model = AutoModelForImageTextToText.from_config(config, dtype=torch.bfloat16)
     model.save_pretrained(directory)

@@ -69,13 +69,13 @@ class Cell:
         return sum(o.right or not right_only for o in done) / max(span, 1e-9)
 
     def goodput(self, limit_s: float) -> float:
-        """Answers a second that took no longer than ``limit_s``. Of an open cell, those that came after its
-        first part and before the last request was sent."""
+        """Answers a second that took no longer than ``limit_s``. Of an open cell, to those that asked after its
+        first part, however long after the last request they came."""
         good = [o for o in self.outcomes if o.answered and o.seconds <= limit_s]
         if not self.offered:
             return self.rate() * len(good) / max(1, sum(o.answered for o in self.outcomes))
         begin = WARM * self.seconds
-        return sum(begin < o.done_s <= self.seconds for o in good) / (self.seconds - begin)
+        return sum(o.sent_s >= begin for o in good) / (self.seconds - begin)
 
     def latency(self, share: float) -> float:
         """Seconds that ``share`` of the requests after the first part were answered within; infinite where

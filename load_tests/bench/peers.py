@@ -26,6 +26,7 @@ _FORCED = {"eos_token_id": [-1], "pad_token_id": 0, "do_sample": False}
 SPEECHES: dict[str, Speech] = {
     "vqa": Vqa(),
     "form": Form(),
+    "fastapi": Form(streams="/stream"),
     "litserve": Json("/predict"),
     "mosec": Json("/inference"),
     "bentoml": Json("/answer", listed="questions"),
@@ -116,7 +117,7 @@ _VLLM = {
 }
 _ALL = (
     Peer(OURS, "this", _ours, "vqa", own=False),
-    Peer("fastapi_lock", "single", _adapter("fastapi_lock"), "form"),
+    Peer("fastapi_lock", "single", _adapter("fastapi_lock"), "fastapi"),
     Peer("transformers_serve", "single", _transformers, "transformers"),
     Peer("serve_batch", "batching", _adapter("serve_batch"), "form"),
     Peer("litserve", "batching", _adapter("litserve_server"), "litserve"),

@@ -15,7 +15,8 @@ from load_tests.bench.peers import OURS, PEERS, Sort, names
 
 CLIENTS = "closed-32"
 STREAMS = "own-0.8-stream"
-TOGETHER = "batch-128"  # what the engine is given at once
+OFFLINE = "offline"
+TOGETHER = "batch-128"  # what the engine is given at once, and then, the same, one by one
 SPACING = 1000  # pictures between the first ones of two cells
 _SERVERS: tuple[Sort, ...] = ("this", "single", "batching", "continuous")
 _SMALL_RATES = ("abs-10", "abs-20", "abs-30", "abs-40")
@@ -33,8 +34,8 @@ class Part:
 
 _LIMITS = (
     Part(["engine"], "unique", [CLIENTS]),
-    Part(["offline"], "unique", [TOGETHER, "own-1.5"]),
-    Part(["offline"], "lengths", [TOGETHER, "own-1.5"]),
+    Part([OFFLINE], "unique", [TOGETHER, "own-1.5"]),
+    Part([OFFLINE], "lengths", [TOGETHER, "own-1.5"]),
 )
 SHORT = (
     Part([*names(*_SERVERS), "bare"], "unique", [CLIENTS]),
@@ -60,7 +61,7 @@ FULL = (
     Part(names(*_SERVERS), "large", ["closed-8", CLIENTS]),
     *_LIMITS,
     Part(["engine"], "unique-60m", [CLIENTS]),
-    Part(["offline"], "unique-60m", [TOGETHER, "own-1.5"]),
+    Part([OFFLINE], "unique-60m", [TOGETHER, "own-1.5"]),
 )
 PLANS = {"short": SHORT, "bars": BARS, "full": FULL}
 _PLACES = list(dict.fromkeys((part.mix, load) for part in (*BARS, *FULL) for load in part.loads))
@@ -68,7 +69,7 @@ _PLACES = list(dict.fromkeys((part.mix, load) for part in (*BARS, *FULL) for loa
 
 def capacity_key(key: Key) -> Key:
     """The cell that tells the capacity that ``key`` is a share of."""
-    return Key(key.peer, key.mix, TOGETHER if key.peer == "offline" else CLIENTS, key.round)
+    return Key(key.peer, key.mix, TOGETHER if key.peer == OFFLINE else CLIENTS, key.round)
 
 
 def cells(
@@ -96,10 +97,11 @@ def cells(
 
 def first_request(key: Key) -> int:
     """The number of the first request of a cell, the same for all peers. Cells of one server are about
-    different pictures, as far as there are pictures."""
+    different pictures, as far as there are pictures; those of the engine alone are about the same."""
     mix = MIXES[key.mix]
     alike = [(name, load) for name, load in _PLACES if _same_pictures(MIXES[name], mix)]
-    place = alike.index((key.mix, key.load)) if (key.mix, key.load) in alike else len(alike)
+    load = TOGETHER if key.peer == OFFLINE else key.load
+    place = alike.index((key.mix, load)) if (key.mix, load) in alike else len(alike)
     return SPACING * place * (TIMES if mix.repeated else 1)
 
 

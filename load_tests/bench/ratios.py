@@ -13,7 +13,7 @@ from load_tests.bench.loads import Load
 from load_tests.bench.mixes import MIXES
 from load_tests.bench.outcome import Cell
 from load_tests.bench.peers import OURS, names
-from load_tests.bench.plans import CLIENTS, TOGETHER
+from load_tests.bench.plans import CLIENTS, OFFLINE, TOGETHER
 
 Book = Mapping[Key, Cell]
 Figure = Callable[[int], float | None]  # of a round; None where it was not measured
@@ -104,7 +104,7 @@ def _limits(book: Book) -> Iterator[Row]:
         direct = _each(book, _rate(book, OURS, mix, CLIENTS), _rate(book, "engine", mix, CLIENTS))
         yield Row(f"answers/s over HTTP, 32 clients, {mix}", "engine", direct, 0.75, 0.85)
     for mix in ("unique", "lengths", "unique-60m"):
-        staggered = _each(book, _rate(book, "offline", mix, "own-1.5"), _rate(book, "offline", mix, TOGETHER))
+        staggered = _each(book, _rate(book, OFFLINE, mix, "own-1.5"), _rate(book, OFFLINE, mix, TOGETHER))
         yield Row(f"engine, staggered arrivals, {mix}", "offline batch", staggered, 0.9, 0.95)
 
 

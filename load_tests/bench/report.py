@@ -90,14 +90,15 @@ def _cell_lines(book: Book) -> Iterable[str]:
         groups, key=lambda group: (group[0], group[1], list(PEERS).index(group[2]))
     ):
         keys = groups[mix, load, peer]
+        ends = MIXES[mix].lengths is None  # an answer of a forced length may be cut off before it is right
         figures = [
             _relative(book, keys, lambda cell: cell.rate()),
-            _relative(book, keys, lambda cell: cell.rate(right_only=True)),
+            _relative(book, keys, lambda cell: cell.rate(right_only=True)) if ends else "-",
             _relative(book, keys, partial(Cell.goodput, limit_s=WITHIN_S[MIXES[mix].model])),
             _relative(book, keys, lambda cell: cell.latency(0.5)),
             _relative(book, keys, lambda cell: cell.latency(0.99)),
             f"{100 * _median(book, keys, _unanswered):.1f}",
-            f"{100 * _median(book, keys, _right):.0f}",
+            f"{100 * _median(book, keys, _right):.0f}" if ends else "-",
             f"{100 * _median(book, keys, lambda cell: cell.client_cpu):.1f}",
         ]
         yield f"| {mix} | {load} | {peer} | " + " | ".join(figures) + " |"

@@ -14,11 +14,11 @@ from load_tests.bench.loads import Load
 from load_tests.bench.mixes import MIXES, Requests
 from load_tests.bench.outcome import LOST, Cell
 from load_tests.bench.peers import PEERS, ROOT, Peer
-from load_tests.bench.plans import capacity_key, first_request
+from load_tests.bench.plans import OFFLINE, TOGETHER, capacity_key, first_request
 from load_tests.bench.servers import NotReady, running, started
 from load_tests.bench.spec import Spec, from_json
 
-LONGER = 2  # times as long as others takes a cell of overload: the queue must fill first
+LONGER = 2  # times as long as others takes a cell of overload: its queue must fill first
 
 
 class Failed(Exception):
@@ -80,6 +80,7 @@ class Bench:
             first=first_request(key),
             warm_up=warm_up,
             pictures=str(self._cache / "pictures"),
+            count=int(Load.parse(TOGETHER).value) if peer.name == OFFLINE else None,
         )
         if load.open and not spec.rate:
             raise Failed(f"{peer.name} answered nothing with {capacity_key(key).load}, so it has no capacity")

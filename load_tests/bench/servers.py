@@ -13,7 +13,7 @@ import yaml
 
 from load_tests.bench.environments import python_of
 from load_tests.bench.mixes import Request
-from load_tests.bench.peers import ADAPTERS, OURS, PEERS, ROOT, SPEECHES, Peer, Start, shared_environment
+from load_tests.bench.peers import ADAPTERS, OURS, ROOT, SPEECHES, Peer, Start, shared_environment
 from serve_app.environment import free_ports
 
 READY_S = 300.0
@@ -50,7 +50,7 @@ def started(peer: Peer, model: str, cache: Path) -> Start:
     """What the peer's command is made of."""
     python = python_of(peer.name, cache) if peer.own else Path()
     directory = cache / "models" / model
-    return Start(python, directory, _config(model, directory, cache), free_ports(1)[0])
+    return Start(python, directory, config_for(model, directory, cache), free_ports(1)[0])
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
@@ -81,7 +81,7 @@ def _group(leader: int) -> list[psutil.Process]:
     return left
 
 
-def _config(model: str, directory: Path, cache: Path) -> Path:
+def config_for(model: str, directory: Path, cache: Path) -> Path:
     """This server's config: the one for a laptop, as it is but for the model."""
     if model == "demo":
         return CONFIG
@@ -111,6 +111,3 @@ def _await_answer(
                 raise NotReady(f"{peer.name} refuses what it is asked: {reply.text[:300]}")
         time.sleep(0.2)
     raise NotReady(f"{peer.name} gave no answer within {READY_S:.0f} s; see {log}")
-
-
-__all__ = ["PEERS", "NotReady", "end", "running", "started"]

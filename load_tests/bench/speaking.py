@@ -54,10 +54,12 @@ class Vqa:
 
 
 class Form:
-    """A form with a file, as web frameworks take it."""
+    """A form with a file, as web frameworks take it; ``streams`` is the path of streams, if there are any."""
 
     path = "/answer"
-    streams: str | None = None
+
+    def __init__(self, streams: str | None = None) -> None:
+        self.streams = streams
 
     def body(self, request: Request, stream: bool) -> Body:
         fields = {
@@ -70,13 +72,14 @@ class Form:
         return reply["answer"], reply["tokens"]
 
     def piece(self, event: Any) -> tuple[str, int]:
-        raise AssertionError("there are no streams")
+        return event["text"], event.get("tokens", 0)
 
 
 class Json(Form):
     """One JSON object, the picture in base64. ``listed`` sends and gets a list of one, under this name."""
 
     def __init__(self, path: str, listed: str | None = None) -> None:
+        super().__init__()
         self.path = path
         self._listed = listed
 

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +17,8 @@ from load_tests.bench.outcome import Cell, Outcome
 @dataclass(frozen=True, slots=True)
 class Spec:
     """``target`` is a server's URL, or a model's directory where the engine is called directly.
-    ``rate`` is that of an open load, 0 for others; ``seed`` that of its arrivals."""
+    ``rate`` is that of an open load, 0 for others; ``seed`` that of its arrivals, of which there are at most
+    ``count``."""
 
     target: str
     speech: str
@@ -28,6 +30,7 @@ class Spec:
     first: int
     warm_up: bool
     pictures: str
+    count: int | None = None
 
     @classmethod
     def read(cls) -> Self:
@@ -42,7 +45,7 @@ class Spec:
 
     def times(self) -> Iterable[float]:
         """Of the arrivals."""
-        return arrivals(self.rate, self.seconds, self.seed) if self.rate else ()
+        return islice(arrivals(self.rate, self.seconds, self.seed), self.count) if self.rate else ()
 
     async def drive(self, driver: Driver) -> Cell:
         return await driver.run(Load.parse(self.load), self.seconds, self.times(), self.rate)

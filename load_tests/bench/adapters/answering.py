@@ -6,11 +6,13 @@ decoders need it; a batch goes on until its longest answer is written.
 
 import io
 import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, TextIteratorStreamer
 
 MODEL = os.environ["BENCH_MODEL"]
 PORT = int(os.environ["BENCH_PORT"])
@@ -29,10 +31,21 @@ class Answering:
         self._model: Any = AutoModelForImageTextToText.from_pretrained(MODEL, dtype=torch.float32).eval()
         self._end = self._model.generation_config.eos_token_id
 
-    @torch.inference_mode()
     def __call__(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """``image`` (encoded bytes), ``query``, ``max_tokens`` and ``forced`` of each request, as
         ``answer`` and ``tokens``."""
+        return [self._answer(*pair) for pair in zip(self._generate(requests), requests, strict=True)]
+
+    def stream(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """``text`` as it is written, then the number of ``tokens``."""
+        streamer = TextIteratorStreamer(self._processor.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        with ThreadPoolExecutor(1) as thread:
+            written = thread.submit(self._generate, [request], streamer)
+            yield from ({"text": text} for text in streamer)
+            yield {"text": "", "tokens": self._answer(written.result()[0], request)["tokens"]}
+
+    @torch.inference_mode()
+    def _generate(self, requests: list[dict[str, Any]], streamer: Any = None) -> list[list[int]]:
         inputs = self._processor(
             images=[[Image.open(io.BytesIO(request["image"])).convert("RGB")] for request in requests],
             text=[self._prompt(request["query"]) for request in requests],
@@ -45,8 +58,9 @@ class Answering:
             max_new_tokens=max(request["max_tokens"] for request in requests),
             do_sample=False,
             eos_token_id=[-1] if forced else self._end,  # a token that there is not
-        )[:, inputs["input_ids"].shape[1] :]
-        return [self._answer(*pair) for pair in zip(written.tolist(), requests, strict=True)]
+            streamer=streamer,
+        )
+        return written[:, inputs["input_ids"].shape[1] :].tolist()
 
     def _prompt(self, query: str) -> str:
         content = [{"type": "image"}, {"type": "text", "text": query}]

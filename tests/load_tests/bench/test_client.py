@@ -86,7 +86,7 @@ async def asked(server: TestServer, speech: str, stream: bool = False) -> Reply:
         return await over_http(session, SPEECHES[speech], stream)(REQUEST)
 
 
-@pytest.mark.parametrize("speech", ["vqa", "form", "litserve", "mosec", "transformers", "vllm"])
+@pytest.mark.parametrize("speech", ["vqa", "form", "fastapi", "litserve", "mosec", "transformers", "vllm"])
 async def test_each_speech_sends_the_question_and_reads_the_answer(server: TestServer, speech: str) -> None:
     assert await asked(server, speech) == Reply(200, "what is it? a star", 3)
 

@@ -79,3 +79,9 @@ def test_cells_of_one_server_are_about_different_pictures() -> None:
     ]
     for one, other in itertools.combinations(pictures, 2):
         assert not one & other
+
+
+def test_the_engine_alone_is_asked_the_same_at_once_and_one_by_one() -> None:
+    assert first_request(Key("offline", "unique", "own-1.5", 0)) == first_request(
+        Key("offline", "unique", "batch-128", 0)
+    )

@@ -34,8 +34,8 @@ def test_all_of_the_report_is_made_of_the_journal(tmp_path: Path) -> None:
     (bar,) = json.loads((tmp_path / "out" / "bars.json").read_text())
     assert (bar["against"], bar["verdict"]) == ("mosec", "aim")
     assert round(bar["ratio"], 1) == 2.0
-    assert "| unique | closed-32 | mosec | 0.5" in first
-    assert "| 50 | 3.1 |" in first
+    assert "| unique | closed-32 | mosec | 0.50 | - | 0.50 |" in first
+    assert "| 0.0 | - | 3.1 |" in first
     main(command)
     assert (tmp_path / "out" / "table.md").read_text() == first
 
