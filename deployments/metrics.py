@@ -161,6 +161,9 @@ class EngineMetrics(BatchMetrics):
         self._patches = self._histogram("request_patches", "Patches looked at closer, route zoom.", PATCHES)
         self._running = self._gauge("num_requests_running", "Sequences that hold a slot.")
         self._waiting = self._gauge("num_requests_waiting", "Sequences queued for a slot.")
+        self._waiting_tokens = self._gauge(
+            "num_tokens_waiting", "Tokens to compute of sequences queued for a slot."
+        )
         self._slots = self._gauge("slots", "Slots in all; absent until the model is loaded.")
         self._begin_at_zero()
 
@@ -174,9 +177,10 @@ class EngineMetrics(BatchMetrics):
             self._visual_tokens.labels(route)
             self._native_tokens.labels(route)
 
-    def occupancy(self, running: int, waiting: int, slots: int) -> None:
+    def occupancy(self, running: int, waiting: int, slots: int, waiting_tokens: int) -> None:
         self._running.set(running)
         self._waiting.set(waiting)
+        self._waiting_tokens.set(waiting_tokens)
         self._slots.set(slots)
 
     def looked_up(self, what: Shareable, queried: int, found: int) -> None:

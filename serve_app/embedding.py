@@ -96,7 +96,7 @@ class Embedding:
     async def status(self) -> EmbeddingStatus:
         """The stage's own snapshot; the door learns from it how long the queue is."""
         status = await self._stage.status()
-        self._door.backlog_s = status.backlog_s
+        self._door.backlog = status.backlog
         return status
 
     async def embed(self, turn: Turn, request_id: str, inputs: Inputs) -> Embedded:

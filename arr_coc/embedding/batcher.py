@@ -24,6 +24,7 @@ from arr_coc.embedding.schedule import Forward, Idle, Schedule
 from arr_coc.embedding.types import Kind
 from arr_coc.engine.isolation import STICKY, attempt
 from arr_coc.errors import ArrCocError, Cancelled, DeadlineExceeded, EngineClosed, ModelFault
+from arr_coc.types import Backlog
 
 log = logging.getLogger(__name__)
 Vector = NDArray[np.float32]
@@ -56,7 +57,7 @@ class Batcher:
         self._closed = self._ended = False
         self._step_started: float | None = None
         self._forwarded: list[Job] = []  # what the current forward is about
-        self.backlog_s = 0.0
+        self.backlog = Backlog()
         self._thread = threading.Thread(target=self._loop, name="embedding", daemon=True)
 
     def rehearse(self, kind: Kind, contents: Sequence[NDArray[Any]], price: int) -> None:
@@ -206,7 +207,7 @@ class Batcher:
     def _hand_out(self) -> None:
         self._forwarded = []
         results, self._results = self._results, []
-        self.backlog_s = self._schedule.backlog_s
+        self.backlog = self._schedule.backlog
         self._observer.waiting(len(self._schedule.waiting))
         by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Job, Vector | ArrCocError]]] = {}
         for job, result in results:

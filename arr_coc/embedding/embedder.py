@@ -107,7 +107,7 @@ class Embedder:
             waiting=self._batcher.waiting,
             slots=self._config.max_batch,
             last_step_age_s=self._batcher.step_age_s,
-            backlog_s=self._batcher.backlog_s,
+            backlog=self._batcher.backlog,
             dimensions=self._dimensions,
         )
 
@@ -127,7 +127,7 @@ class Embedder:
     def _admit(self, ask: EmbeddingAsk) -> None:
         if self._draining:
             raise EngineClosed("the server is shutting down")
-        backlog_s = self._batcher.backlog_s
+        backlog_s = self._batcher.backlog.seconds
         if not self._places.fits(ask.tenant, len(ask.inputs)):
             raise Overloaded("too many texts and pictures are waiting", retry_after_s=max(1.0, backlog_s))
         if backlog_s >= ask.remaining_s and not self._places.owes(ask.tenant):

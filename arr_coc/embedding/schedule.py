@@ -12,10 +12,11 @@ from typing import Generic, Protocol, TypeVar, get_args
 
 from arr_coc.embedding.config import EmbeddingConfig
 from arr_coc.embedding.types import Kind
-from arr_coc.engine.backlog import Backlog
 from arr_coc.engine.costs import Costs
+from arr_coc.engine.throughput import Throughput
 from arr_coc.engine.window import Window
 from arr_coc.fairness import Shares
+from arr_coc.types import Backlog
 
 
 class Job(Protocol):
@@ -76,14 +77,14 @@ class Schedule(Generic[J]):
     def __init__(self, config: EmbeddingConfig) -> None:
         self._config = config
         self._towers: dict[Kind, _Tower] = {kind: _Tower(config) for kind in get_args(Kind)}
-        self._backlog = Backlog()
+        self._throughput = Throughput()
         self._shares = Shares()
         self.waiting: list[J] = []
 
     @property
-    def backlog_s(self) -> float:
-        """Seconds until all that wait now will have left the queue, by how fast it was worked off."""
-        return self._backlog.seconds(sum(job.price for job in self.waiting))
+    def backlog(self) -> Backlog:
+        """What waits, and how fast it is worked off."""
+        return Backlog(sum(map(_price, self.waiting)), self._throughput.token_s)
 
     def submit(self, jobs: Sequence[J], now: float) -> None:
         """Queue the new jobs of one request."""
@@ -122,7 +123,7 @@ class Schedule(Generic[J]):
             self._shares.charge(job.tenant, job.price)
         self.drop(set(map(id, batch)))
         self._towers[batch[0].kind].window.cut(now)
-        self._backlog.cut(now, sum(map(_price, batch)), left=bool(self.waiting))
+        self._throughput.cut(now, sum(map(_price, batch)), left=bool(self.waiting))
         return Forward(batch)
 
     def _fitting(self, queue: Sequence[J]) -> list[J]:

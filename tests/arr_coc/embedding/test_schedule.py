@@ -100,11 +100,11 @@ def test_what_is_given_up_is_forgotten_and_the_backlog_is_timed() -> None:
     planned = schedule(max_batch=2)
     jobs = [Job() for _ in range(8)]
     planned.submit(jobs, 0.0)
-    assert planned.backlog_s == 0
+    assert planned.backlog.seconds == 0
     cut(planned, 0.0)
     cut(planned, 1.0)
-    assert planned.backlog_s == 2.0  # two a second
+    assert planned.backlog.seconds == 2.0  # two a second
     planned.drop({id(jobs[-1]), id(jobs[-2])})
-    assert planned.backlog_s == 1.0
+    assert planned.backlog.seconds == 1.0
     assert cut(planned, 2.0) == jobs[4:6]
     assert planned.waiting == []
