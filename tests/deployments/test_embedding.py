@@ -14,7 +14,7 @@ from arr_coc.embedding.types import EmbeddingAsk, EmbeddingStatus
 from arr_coc.errors import EngineClosed, ModelLoadError
 from deployments.config import FAILED, EmbeddingStageConfig, TracingConfig
 from deployments.embedding import EmbeddingModel, EmbeddingStage, load_embedder
-from deployments.scraping import scrape
+from deployments.scraping import Scraper
 from tests.arr_coc import tiny_clip
 
 ASK = EmbeddingAsk("x", ("a cat",), ("input",))
@@ -51,7 +51,7 @@ async def test_it_refuses_work_until_it_has_loaded_then_embeds_and_counts(tmp_pa
     expected = tiny_clip.Theirs("siglip", directory)(["a cat"], [tiny_clip.picture()]).text_embeds
     assert np.abs(embedded.vectors - expected.numpy()).max() < 2e-6
     await stage.check_health()
-    text = scrape(str(tmp_path / "metrics")).decode()
+    text = Scraper(str(tmp_path / "metrics")).scrape().decode()
     assert 'arr_coc_batch_rows_count{kind="text"} 1.0' in text  # warming up is no traffic
     await stage.drain(1)
     with pytest.raises(EngineClosed):
