@@ -71,6 +71,10 @@ class Features:
     tokens: torch.Tensor
     deepstack: tuple[torch.Tensor, ...] = ()
 
+    def part(self, first: int, end: int) -> "Features":
+        """Those of the tokens from ``first`` to before ``end``."""
+        return Features(self.tokens[first:end], tuple(layer[first:end] for layer in self.deepstack))
+
 
 @dataclass(slots=True)
 class Readout:

@@ -15,7 +15,7 @@ requests, engine = RequestMetrics(), EngineMetrics()
 requests.finished("vqa", "ok", None, 0.1)
 engine.finished("ok", {"queue": 5.0, "first_token": 20.0, "total": 60.0}, {})
 engine.batch("prefill", 3, 200, 240, 0.02)
-engine.occupancy(2, 1, 32)
+engine.occupancy(2, 1, 32, 300)
 engine.looked_up("prefix_tokens", 160, 80)
 """
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arr_coc.engine.batching import LIKE
 from arr_coc.engine.config import EngineConfig
-from arr_coc.engine.scheduler import LATELY_S, LIKE, Decode, Idle, Prefill, Scheduler
+from arr_coc.engine.plan import Decode, Idle, Prefill
+from arr_coc.engine.scheduler import Scheduler
+from arr_coc.engine.waiting import LATELY_S
 
 
 @dataclass(eq=False)
@@ -15,6 +18,9 @@ class Job:
     probing: bool = False
     tenant: str = ""
     computes: bytes | None = None
+
+    def visual(self, tokens: int) -> int:
+        return 0
 
 
 def _scheduler(**settings: float) -> Scheduler[Job]:
