@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from arr_coc.engine.answering import Answering
 from arr_coc.engine.cache import SlotCache
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.ending import Endings
@@ -29,8 +30,6 @@ from arr_coc.engine.sequence import Phase, Probe
 from arr_coc.engine.sequence import Sequence as Seq
 from arr_coc.engine.shared import Shared
 from arr_coc.engine.slots import Slots
-from arr_coc.engine.spelling import Ranked
-from arr_coc.engine.stopping import finish_reason
 from arr_coc.errors import Cancelled, EngineClosed, ModelFault
 from arr_coc.model.adapter import Adapter, Features
 from arr_coc.types import Backlog
@@ -44,11 +43,8 @@ class Engine:
     """Continuous batching over a slot cache. All methods but ``step`` may be called from any thread."""
 
     def __init__(self, adapter: Adapter, heads: Heads, config: EngineConfig, observer: Observer) -> None:
-        self._adapter = adapter
-        self._config = config
         self._observer = observer
         cache = SlotCache(adapter.kv, config.slots, config.max_length)
-        self._cache = cache
         self._slots = Slots(config.slots, cache.move)
         self._scheduler: Scheduler[Seq] = Scheduler(config)
         self._shared = Shared(cache, token_bytes(adapter.kv), config.shared_bytes, observer)
@@ -57,6 +53,9 @@ class Engine:
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._outbox = Outbox()
         self._endings = Endings(config, self._scheduler, self._slots, self._outbox, observer)
+        self._answering = Answering(
+            config.max_length, adapter.eos_ids, self._endings, self._outbox, cache.clear
+        )
         self._closed = False
         self._step_started: float | None = None
         self.backlog = Backlog()
@@ -219,7 +218,7 @@ class Engine:
         elif row.phase is not Phase.FINISHED:
             row.phase = Phase.RUNNING
             row.times.first_token = time.monotonic()
-            self._append(row, choice)
+            self._answering.append(row, choice)
 
     def _resumes(self, row: Seq, probe: Probe) -> bool:
         """Whether ``row`` goes on with another prompt. Its own fault ends it alone."""
@@ -248,7 +247,7 @@ class Engine:
             if isinstance(result, Exception):
                 self._endings.fail(row, result)
             else:
-                self._append(row, result)
+                self._answering.append(row, result)
 
     def _run_decode(self, rows: Sequence[Seq]) -> list[Choice]:
         started = time.monotonic()
@@ -263,28 +262,3 @@ class Engine:
 
     def _choose(self, logits: torch.Tensor, rows: Sequence[Seq]) -> list[Choice]:
         return self._sampler.choose(logits, [r.sampling for r in rows], [len(r.output) for r in rows])
-
-    def _append(self, row: Seq, choice: Choice) -> None:
-        """Take one more token into the answer; -1 says that the row's logits were not finite.
-
-        What goes wrong here ends this row alone."""
-        if choice[0] < 0:
-            self._cache.clear(row.slot)
-            self._endings.fail(row, ModelFault("the model gave no finite probabilities"))
-            return
-        try:
-            self._extend(row, *choice)
-        except STICKY:
-            raise
-        except Exception as error:
-            self._endings.fail(row, error)
-
-    def _extend(self, row: Seq, token: int, ranked: Ranked) -> None:
-        row.output.append(token)
-        room = self._config.max_length - row.length
-        reason = finish_reason(row.output, row.sampling, self._adapter.eos_ids, room)
-        ended = reason == "stop"  # by a token that is not said, though some models end with a line break
-        if not ended and (delta := row.detokenizer.push(token, ranked)).text:
-            self._outbox.put(row.outcome, delta)
-        if reason or row.detokenizer.stopped:
-            self._endings.finish(row, reason or "stop", row.output[:-1] if ended else row.output)

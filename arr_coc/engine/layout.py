@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from arr_coc.engine.cache import bucketed
 from arr_coc.engine.sequence import Sequence as Seq
 from arr_coc.engine.shared import View
+from arr_coc.engine.views import bucketed
 from arr_coc.model.adapter import Features, Ids
 
 Shown = tuple[Features, tuple[int, int]]

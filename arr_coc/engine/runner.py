@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from arr_coc.engine.cache import SlotCache, bucketed
+from arr_coc.engine.cache import SlotCache
 from arr_coc.engine.layout import Layout, Part, Shown, unfinished
 from arr_coc.engine.sequence import Sequence as Seq
 from arr_coc.engine.shared import Shared
+from arr_coc.engine.views import bands, bucketed
 from arr_coc.model.adapter import Adapter, Batch, Features, Readout
 
 Heads = Mapping[int, Sequence[int]]  # layer -> query heads
@@ -84,13 +85,16 @@ class Runner:
             ],
             dtype=np.int64,
         )
-        kv_length = bucketed(int(state[1].max()) + 1, self._cache.max_length)
+        reached = (state[1] + 1).tolist()
+        kv_length = bucketed(max(reached), self._cache.max_length)
+        split = bands(reached, self._cache.max_length) if self._device.type == "cpu" else ()
         tokens, lengths, positions = self._tensor(state)
         self._cache.view_rows(first, lengths, kv_length)
         batch = Batch(
             token_ids=tokens[:, None],
             positions=positions.expand(self._adapter.axes, -1)[:, :, None],
             mask=self._mask(lengths[:, None], kv_length),
+            bands=split if len(split) > 1 else (),
         )
         return self._adapter.forward(batch, self._cache)
 

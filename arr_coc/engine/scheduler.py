@@ -2,8 +2,8 @@
 
 The plan is made when the accelerator is free, never earlier, so a batch holds whatever has arrived
 by then. Who holds a slot is prefilled to the end before others get one. Between two prefills those who
-decode make a step, and while they do a prefill is only so large, so that a long queue or a large picture
-does not stop the answers that run.
+decode make a step, or several, and while they do a prefill is only so large, so that a long queue or a
+large picture does not stop the answers that run.
 """
 
 from collections import deque
@@ -21,6 +21,11 @@ from arr_coc.engine.waiting import Waiting
 from arr_coc.engine.window import Window
 from arr_coc.types import Backlog
 
+THEIRS = 1 / 16
+"""Of the time of a prefill, at least a step: how long those who decode go on before the next one. On a CPU,
+where a step is next to nothing beside a prefill, answers are complete 10 to 30 % sooner (simulated) for 3 %
+of what can be answered at most; on a GPU one step is longer."""
+
 
 class Scheduler(Generic[J]):
     """Queues, and the order in which they are served."""
@@ -32,7 +37,8 @@ class Scheduler(Generic[J]):
         self._refill = Refill(config.slots, self.costs)
         self._stepped = 0  # rows of the step that was planned last, and
         self._free = 0  # how many slots were free then
-        self._interrupted = False  # by a prefill, since the last step; the next one waits for a step
+        self._interrupted: float | None = None  # when the prefill began that ran last, if no plan followed
+        self._theirs_until = 0.0  # no prefill before, where any decode
         self._adaptive = config.adaptive_window and config.window_ms > 0
         self._window = Window(config.window_ms / 1e3, self.costs, adaptive=self._adaptive)
         interruption = Interruption(config.interrupt_s, self.costs)
@@ -88,18 +94,26 @@ class Scheduler(Generic[J]):
         if self._stepped:
             self._refill.stepped(self._stepped, max(0, free_slots - self._free))
         self._stepped = 0
-        if running and self._interrupted:
+        if self._is_theirs(now) and running:
             return self._step(running, free_slots)
         if self._held:
-            return self._cut(list(self._held), len(self._held), running)
+            return self._cut(list(self._held), len(self._held), running, now)
         slots, owed = self._waiting.open(now, free_slots)
         wait = 0.0 if owed else self._until_cut(now, running, slots)
         if wait == 0.0:
             return self._start(now, running, free_slots)
         return self._step(running, free_slots) if running else Idle(wait)
 
+    def _is_theirs(self, now: float) -> bool:
+        """Whether those who decode come next: one step after a prefill, and more where that was long."""
+        if self._interrupted is None:
+            return now < self._theirs_until
+        self._theirs_until = now + THEIRS * (now - self._interrupted)
+        self._interrupted = None
+        return True
+
     def _step(self, running: int, free_slots: int) -> Decode:
-        self._stepped, self._free, self._interrupted = running, free_slots, False
+        self._stepped, self._free = running, free_slots
         return Decode()
 
     def _until_cut(self, now: float, running: int, free_slots: int) -> float | None:
@@ -117,17 +131,17 @@ class Scheduler(Generic[J]):
         queue, before = self._waiting.startable(now, free_slots), self._waiting.tokens
         self._window.cut(now)
         self._refill.filled()
-        batch = self._cut(queue, free_slots, running)
+        batch = self._cut(queue, free_slots, running, now)
         for job in batch.jobs:
             self._waiting.started(job)
         started = before - self._waiting.tokens
         self._throughput.cut(now, started, left=bool(self._waiting))
         return batch
 
-    def _cut(self, queue: list[J], room: int, running: int) -> "Prefill[J]":
+    def _cut(self, queue: list[J], room: int, running: int, now: float) -> "Prefill[J]":
         batch = self._batching.cut(queue, room, running=running > 0)
         for job in batch.jobs:
             self._waiting.charge(job.tenant, min(job.pending, batch.most or job.pending))
         self.drop({id(job) for job in batch.jobs})
-        self._interrupted = True
+        self._interrupted = now
         return batch

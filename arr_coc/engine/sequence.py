@@ -133,7 +133,7 @@ class Sequence:
 
     def least_s(self, costs: Costs) -> float:
         """Seconds that it still takes at least: a prefill of what is pending of its prompt."""
-        return costs.prefill_s(self.pending, self.visual(self.pending)) if self.pending else 0.0
+        return costs.prefill_s(self.pending, self.visual(self.pending)) if self.pending > 0 else 0.0
 
     @property
     def probing(self) -> bool:

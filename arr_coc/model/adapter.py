@@ -99,6 +99,7 @@ class Batch:
     visual: torch.Tensor | None = None  # [rows, length] bool, where ``features`` go
     features: Sequence[Features] = ()
     readout: Readout | None = None
+    bands: Sequence[tuple[int, int, int]] = ()  # rows from, before, and the tokens that they attend to
 
 
 @dataclass(frozen=True, slots=True)

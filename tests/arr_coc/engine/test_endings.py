@@ -145,7 +145,7 @@ def test_a_slot_is_free_one_step_after_the_end_wherever_its_request_stood(
 
 def test_what_cannot_be_prefilled_before_its_deadline_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     def ten_seconds_a_picture(_: Costs, tokens: int, visual: int) -> float:
-        return 10.0 * (visual > 0)
+        return 10.0 if visual or tokens < 0 else 0.0
 
     def looked(batch: Batch, _: Any, logits: torch.Tensor) -> torch.Tensor:
         pictures.append(len(batch.features))
@@ -162,6 +162,8 @@ def test_what_cannot_be_prefilled_before_its_deadline_is_not_begun(monkeypatch: 
             engine.submit(sequence)
         engine.step()
         assert isinstance(await _end(late), DeadlineExceeded)
+        assert early.phase is Phase.RUNNING
+        early.deadline = time.monotonic() + 9  # it needs no prefill any more
         assert isinstance((await _answers(engine, [early]))[0], str)
 
     asyncio.run(go())

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from arr_coc.demo.scenes import render, sample_scene
+from arr_coc.engine import runner
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.detokenizer import Detokenizer
 from arr_coc.engine.engine import Engine
@@ -17,6 +19,7 @@ from arr_coc.engine.observer import Silent
 from arr_coc.engine.outcome import Finish, Outcome
 from arr_coc.engine.plan import Job
 from arr_coc.engine.sequence import Resume, Sequence, Stage, Times
+from arr_coc.engine.views import Band
 from arr_coc.foveation import native_grid, view
 from arr_coc.model.adapter import Prompt
 from arr_coc.model.config import ModelConfig
@@ -146,6 +149,29 @@ def test_however_prefills_are_divided_every_token_equals_generate(
 
     answers = asyncio.run(go())
     assert len(parts) > 2 * len(requests)
+    for stages, n, answer in zip(requests, lengths, answers, strict=True):
+        assert answer == tiny.generate(model, adapter, stages[-1], n)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_however_rows_are_read_every_token_equals_generate(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter, model = tiny.adapter(family, torch.float64), tiny.model(family, torch.float64)
+    rng, chance = np.random.default_rng(3), random.Random(3)
+    requests = _prompts(adapter, rng, 8)
+    lengths = [int(rng.integers(4, 24)) for _ in requests]
+    split: list[int] = []
+
+    def anyhow(reached: list[int], max_length: int) -> tuple[Band, ...]:
+        cuts = sorted({0, len(reached), *(chance.randint(0, len(reached)) for _ in range(3))})
+        split.append(len(cuts) - 1)
+        return tuple((first, end, max(reached[first:end])) for first, end in pairwise(cuts))
+
+    monkeypatch.setattr(runner, "bands", anyhow)
+    config = EngineConfig(slots=5, max_length=256, window_ms=10)
+    answers = _serve_all(adapter, requests, lengths, config, chance)
+    assert max(split) > 1
     for stages, n, answer in zip(requests, lengths, answers, strict=True):
         assert answer == tiny.generate(model, adapter, stages[-1], n)
 
