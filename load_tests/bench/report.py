@@ -102,7 +102,7 @@ def _cell_lines(book: Book) -> Iterable[str]:
             _relative(book, keys, lambda cell: cell.latency(0.99)),
             f"{100 * _median(book, keys, _unanswered):.1f}",
             f"{100 * _median(book, keys, _right):.0f}" if ends else "-",
-            f"{100 * _median(book, keys, lambda cell: cell.client_cpu):.1f}",
+            f"{100 * _median(book, keys, lambda cell: cell.client_cpu):.1f}" if PEERS[peer].speech else "-",
         ]
         yield f"| {mix} | {load} | {peer} | " + " | ".join(figures) + " |"
 
