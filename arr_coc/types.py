@@ -327,3 +327,5 @@ class EngineStatus:
     visual_tokens: VisualTokens | None = None  # None until the model is loaded
     loading: Loading | None = None  # while the model is downloaded
     backlog_s: float = 0.0  # seconds that a new request would wait for a slot
+    backlog_tokens: int = 0  # prompt tokens of those that wait for a slot
+    replicas: int = 1  # ready engines that this tells of

@@ -159,6 +159,7 @@ class VisionLanguageModel:
                 self._profile.smallest_view, self._profile.most_used, self._profile.token_side
             ),
             backlog_s=self._engine.backlog_s,
+            backlog_tokens=self._engine.backlog_tokens,
         )
 
     async def drain(self, timeout_s: float) -> None:

@@ -95,6 +95,10 @@ class Door:
     def in_flight(self) -> int:
         return self._places.taken
 
+    def scale(self, times: int) -> None:
+        """Lets in so many times ``max_in_flight`` from now on; whoever is inside stays."""
+        self._places.capacity = times * self._config.max_in_flight
+
     def admit(self, tenant: str = "", deadline: float | None = None) -> Turn:
         """A turn that ends at ``deadline`` (on the door's clock), or the configured time from now.
 

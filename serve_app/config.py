@@ -24,6 +24,7 @@ from serve_app.limits import HttpLimits
 
 IMPORT_PATH: Final = "serve_app.app:build"
 SHARING = 3  # what ten tenants hold at most over what one may: 1 + 1/2 + ... + 1/10, rounded up
+ALONE_DRAIN_S = 7.0  # nobody is served until the next replica is there
 HEALTH_CALLS = 64  # concurrent probes and scrapes that an ingress replica answers beside its requests
 SAY_LATE_S = 10  # after the deadline, for the server to say so before the platform hangs up
 
@@ -65,12 +66,24 @@ class AppConfig(_Section):
 
     @property
     def engine_load(self) -> int:
-        """Requests that the engine runs and queues; more are refused at the door."""
+        """Requests that an engine runs and queues; more are refused at the door."""
         return self.engine.slots + self.engine.max_queue
 
     @property
+    def several_engines(self) -> bool:
+        """Whether there may be more than one, so that another can do what one has failed to."""
+        return self.generation.most_replicas > 1
+
+    @property
+    def stage_drain_s(self) -> float:
+        """What a replica that Ray replaces may take to finish: where there are others to take new requests
+        meanwhile, as long as a request may last."""
+        return self.deadline_s if self.several_engines else ALONE_DRAIN_S
+
+    @property
     def admission(self) -> AdmissionConfig:
-        """Each ingress replica's share of what the engine takes, and of what each tenant may ask."""
+        """Each ingress replica's share of what one engine takes, and of what each tenant may ask; the door
+        is told how many engines there are."""
         replicas = self.ingress_replicas
         each, pace = self.access.max_in_flight, self.access.requests_per_minute
         return AdmissionConfig(
@@ -88,7 +101,7 @@ class AppConfig(_Section):
     @property
     def ingress_ongoing(self) -> int:
         """Calls in an ingress replica. What the door refuses must still get in to be told so."""
-        return self.stage_ongoing + self.engine_load + HEALTH_CALLS
+        return (self.stage_ongoing + self.engine_load) * self.generation.most_replicas + HEALTH_CALLS
 
     @property
     def concurrency(self) -> int:

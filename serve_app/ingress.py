@@ -6,6 +6,7 @@ the stage. Knows nothing of bodies and statuses.
 """
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any
 
 import grpc
 import httpx
+import ray
 from ray import serve
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.serve.exceptions import BackPressureError, RayServeException, RequestCancelledError
@@ -21,14 +23,14 @@ from ray.serve.handle import DeploymentHandle
 from starlette.applications import Starlette
 
 from arr_coc.decoding import decoded_bytes
-from arr_coc.errors import ArrCocError, Cancelled, Overloaded
+from arr_coc.errors import ArrCocError, Cancelled, EngineClosed, Overloaded
 from arr_coc.fairness import Pool
 from arr_coc.room import Room
 from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
 from deployments.listening import listen_on_node_address
 from deployments.logs import configure_logging
 from deployments.metrics import RequestMetrics
-from deployments.scraping import open_directory, scrape
+from deployments.scraping import Counted, counted, open_directory, scrape
 from deployments.tracing import open_tracer, traced
 from serve_app.access.keys import Keyring
 from serve_app.admission import Door
@@ -37,7 +39,9 @@ from serve_app.errors import StageCrashed
 from serve_app.http import ENDPOINTS, create_app
 from serve_app.pipeline import Pipeline
 from serve_app.remote.fetching import Fetcher
+from serve_app.replicas import combined
 
+_ALL_S = 1.5  # for every replica to say something
 _PACKAGES = ("arr-coc-serve", "ray", "torch", "transformers")
 
 
@@ -53,10 +57,11 @@ class TextureHandle:
 
 
 class GenerationHandle:
-    """The generation stage, in its replica."""
+    """The generation stage, in its replica or in ``several``."""
 
-    def __init__(self, handle: "DeploymentHandle[Any]") -> None:
+    def __init__(self, handle: "DeploymentHandle[Any]", *, several: bool) -> None:
         self._handle = handle
+        self._several = several
         self._streams = handle.options(stream=True)
 
     async def answer(self, ask: Ask, *pictures: TexturedPicture) -> Report:
@@ -73,8 +78,17 @@ class GenerationHandle:
             response.cancel()  # nothing happens where it has ended
 
     async def status(self) -> EngineStatus:
+        if self._several:
+            return await self._status_of_all()
         status: EngineStatus = await _call(self._handle.status.remote())
         return status
+
+    async def _status_of_all(self) -> EngineStatus:
+        replies = await everybody(self._handle, "status")
+        statuses = [reply for reply in replies if isinstance(reply, EngineStatus)]
+        if not statuses:
+            raise EngineClosed("No engine is ready.", code="not_ready")
+        return combined(statuses)
 
 
 @serve.ingress()
@@ -91,18 +105,19 @@ class Ingress:
     ) -> None:
         configure_logging()
         listen_on_node_address()
-        open_directory(metrics_directory)
-        self._metrics_directory = metrics_directory
+        self._metrics_directory = open_directory(metrics_directory)
+        self._stages = (texture, generation)
         self._config = config
         self._keys = keys
         self._memory = Pool(config.http.max_buffered_bytes)
         self._pipeline = Pipeline(
             TextureHandle(texture),
-            GenerationHandle(generation),
+            GenerationHandle(generation, several=config.several_engines),
             Door(config.admission),
             Room(config.http.max_decoded_bytes),
             weigh=partial(decoded_bytes, limits=config.pictures),
             fetch=_fetcher(config, self._memory).fetch if config.access.picture_hosts else None,
+            several_engines=config.several_engines,
         )
 
     def __serve_build_asgi_app__(self) -> Starlette:
@@ -112,12 +127,28 @@ class Ingress:
             self._config.engine,
             observer=RequestMetrics(ENDPOINTS),
             tracer=open_tracer(self._config.tracing, "ingress"),
-            render_metrics=lambda: asyncio.to_thread(scrape, self._metrics_directory),
+            render_metrics=self._render_metrics,
             versions=_versions(),
             memory=self._memory,
             keys=self._keys,
             cors_origins=self._config.access.cors_origins,
         )
+
+    async def _render_metrics(self) -> bytes:
+        others = await self._counted_elsewhere() if await asyncio.to_thread(_several_nodes) else ()
+        return await asyncio.to_thread(scrape, self._metrics_directory, others)
+
+    async def _counted_elsewhere(self) -> list[Counted]:
+        """What the nodes of all replicas have counted; those that cannot be asked are left out."""
+        itself = serve.get_deployment_handle(type(self).__name__, serve.get_replica_context().app_name)
+        asked = [everybody(handle, "counted") for handle in (*self._stages, itself)]
+        replies = await asyncio.gather(*asked, return_exceptions=True)
+        told = itertools.chain.from_iterable(reply for reply in replies if isinstance(reply, list))
+        return [reply for reply in told if isinstance(reply, Counted)]
+
+    async def counted(self) -> Counted:
+        """What this replica's node has counted."""
+        return await asyncio.to_thread(counted, self._metrics_directory)
 
     async def drain(self, timeout_s: float) -> bool:
         """Refuse new work, wait for what is in flight; whether all of it ended in time."""
@@ -141,6 +172,24 @@ def _versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
+
+
+def _several_nodes() -> bool:
+    return len(ray.nodes()) > 1
+
+
+async def everybody(handle: "DeploymentHandle[Any]", method: str) -> list[Any]:
+    """What each replica of a stage says; exceptions of those that fail, nothing where there is none.
+
+    Raises TimeoutError where one of them says nothing, as one does whose node has lost its network.
+    """
+    try:
+        replies: list[Any] = await handle.broadcast(method).results_async(
+            timeout_s=_ALL_S, return_exceptions=True
+        )
+    except RayServeException:
+        return []
+    return replies
 
 
 async def _call(response: Any) -> Any:

@@ -57,6 +57,8 @@ class Engine:
         self._step_started: float | None = None
         self.backlog_s = 0.0
         """Seconds that a new sequence would have to wait, after the last step."""
+        self.backlog_tokens = 0
+        """Tokens of the prompts that wait for a slot, after the last step."""
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -143,6 +145,7 @@ class Engine:
 
     def _tell_occupancy(self) -> None:
         self.backlog_s = self._scheduler.backlog_s
+        self.backlog_tokens = self._scheduler.backlog_tokens
         self._observer.occupancy(self.running, self._scheduler.waiting, self._slots.capacity)
 
     def _take_commands(self, wait: float | None) -> None:

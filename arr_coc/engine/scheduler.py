@@ -87,6 +87,11 @@ class Scheduler(Generic[J]):
         return len(self._waiting)
 
     @property
+    def backlog_tokens(self) -> int:
+        """Tokens of the prompts that wait for a slot."""
+        return self._price()
+
+    @property
     def backlog_s(self) -> float:
         """Seconds until all that wait now will have left the queue, by how fast it was worked off."""
         return self._backlog.seconds(self._price())

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deployments.scraping import scrape
+from deployments.scraping import counted, scrape
 
 COUNTS = """
 import sys
@@ -30,3 +30,16 @@ def test_counts_of_processes_add_up_and_gauges_of_the_dead_are_gone(tmp_path: Pa
     assert "arr_coc_prefix_cache_queries_total 320.0" in text
     assert "arr_coc_prefix_cache_hits_total 160.0" in text
     assert "arr_coc_slots 64" not in text
+
+
+def test_nodes_add_up_and_each_counts_once(tmp_path: Path) -> None:
+    here, there = str(tmp_path / "here"), str(tmp_path / "there")
+    for directory in (here, there, there):
+        subprocess.run([sys.executable, "-c", COUNTS, directory], check=True)
+    other = counted(there)
+    told = scrape(here, [other, counted(here), other]).decode().splitlines()
+    assert 'arr_coc_requests_total{endpoint="vqa",outcome="ok"} 3.0' in told
+    assert 'arr_coc_http_request_duration_seconds_count{endpoint="vqa"} 3.0' in told
+    names = [line.rpartition(" ")[0] for line in told]
+    assert len(names) == len(set(names))
+    assert set(names) == {line.rpartition(" ")[0] for line in scrape(here).decode().splitlines()}
