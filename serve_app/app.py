@@ -34,9 +34,11 @@ def assembled(args: AppConfig, load: Load) -> Application:
     args = args.with_pinned_model()  # all stages load the same; already so under `python -m serve_app`
     keys = Keyring.read(args.access.keys_file, os.environ)
     metrics = os.environ.get(DIRECTORY) or tempfile.mkdtemp(prefix="arr-coc-metrics-")
+    surge = 100 if args.several_engines else 0  # new ones first; a stage without its GPU could not start
     texture = _stage(
         args,
         TextureStage,
+        max_surge_percent=surge,
         max_ongoing_requests=args.stage_ongoing,
         ray_actor_options={"num_cpus": args.texture.num_cpus, **_placed(args.texture.node_labels)},
         **_replicas(args.texture.replicas, args.texture.autoscaling),
@@ -58,7 +60,8 @@ def assembled(args: AppConfig, load: Load) -> Application:
         Ingress,
         num_replicas=args.ingress_replicas,
         max_ongoing_requests=args.ingress_ongoing,
-        ray_actor_options={"num_cpus": 0},
+        max_surge_percent=surge,
+        ray_actor_options={"num_cpus": 0, **_placed(args.texture.node_labels)},
     ).bind(texture, generation, args, metrics, keys)
     return application
 

@@ -20,6 +20,7 @@ from deployments.config import GenerationStageConfig, TextureStageConfig, Tracin
 from serve_app.access.config import AccessConfig
 from serve_app.admission import AdmissionConfig
 from serve_app.cloud_run.config import CloudRunConfig
+from serve_app.kuberay.config import KubeRayConfig
 from serve_app.limits import HttpLimits
 
 IMPORT_PATH: Final = "serve_app.app:build"
@@ -45,6 +46,7 @@ class AppConfig(_Section):
     tracing: TracingConfig = TracingConfig()
     access: AccessConfig = AccessConfig()
     cloud_run: CloudRunConfig = CloudRunConfig()
+    kuberay: KubeRayConfig = KubeRayConfig()
     ingress_replicas: int = Field(default=1, ge=1)
     deadline_s: float = Field(default=60.0, gt=0, description="time a request has from its headers on")
 

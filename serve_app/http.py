@@ -61,11 +61,13 @@ def create_app(
     memory: Pool | None = None,
     keys: Keyring | None = None,
     cors_origins: Collection[str] = (),
+    looks_first: bool = False,
 ) -> Starlette:
     """The whole HTTP application. Its lifespan watches the engine's status; ``render_metrics``
     gives Prometheus text, at once or awaited; ``versions`` are told by /health. Bodies count in
     ``memory``, in bytes; one of ``keys`` is asked for where there are any; pages of ``cors_origins``
-    may ask too."""
+    may ask too. With ``looks_first`` it has started when it has looked for an engine, not before: where
+    it takes another's place, engines are there, and its first requests must not be refused."""
     watch = StatusWatch(pipeline.status, refresh_s=limits.status_refresh_s, stall_s=engine.stall_s)
     question_limits = QuestionLimits(engine.max_new_tokens_limit, limits.max_query_chars)
     native = NativeRoutes(pipeline, watch, question_limits, limits.max_batch, observer)
@@ -110,7 +112,7 @@ def create_app(
             *([Middleware(Gate, keys=keys, open_paths=quiet)] if keys else []),
         ],
         exception_handlers={HTTPException: _no_such_route},
-        lifespan=_watching(watch),
+        lifespan=_watching(watch, looks_first=looks_first),
     )
     app.router.redirect_slashes = False
     return app
@@ -139,9 +141,11 @@ async def _no_such_route(request: Request, error: Exception) -> Response:
     )
 
 
-def _watching(watch: StatusWatch) -> Callable[[Starlette], Any]:
+def _watching(watch: StatusWatch, *, looks_first: bool) -> Callable[[Starlette], Any]:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        if looks_first:
+            await watch.refresh()
         looking = asyncio.create_task(watch.run())
         try:
             yield

@@ -132,6 +132,7 @@ class Ingress:
             memory=self._memory,
             keys=self._keys,
             cors_origins=self._config.access.cors_origins,
+            looks_first=self._config.several_engines,
         )
 
     async def _render_metrics(self) -> bytes:
