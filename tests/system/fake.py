@@ -1,7 +1,8 @@
 """The application with a model that needs no weights: its answer tells the picture and the question.
 
-A question ``slow N`` is answered in N words, 50 ms apart, ``late N`` in one after as long; ``fault`` fails; ``repeat ...`` fails in a way
-that nobody foresaw, with words that repeat the question; everything else is answered at once.
+A question ``slow N`` is answered in N words, 50 ms apart, ``late N`` in one after as long; ``fault`` fails;
+``repeat ...`` fails in a way that nobody foresaw, with words that repeat the question; everything else is
+answered at once.
 """
 
 import asyncio

@@ -102,17 +102,18 @@ def test_the_door_lets_in_what_all_engines_take(nodes: Nodes) -> None:
 
 
 def test_a_lost_node_loses_nothing_that_had_not_begun_and_nothing_silently(nodes: Nodes) -> None:
-    asked = [("slow 100", "vqa"), ("late 100", "stream_generate"), ("slow 100", "stream_generate")]
+    asked = [("slow 100", "vqa", 6), ("late 100", "stream_generate", 6), ("slow 100", "stream_generate", 12)]
     with ThreadPoolExecutor(24) as pool:
         whole, late, begun = (
-            [pool.submit(nodes.ask, query, route) for _ in range(6)] for query, route in asked
+            [pool.submit(nodes.ask, query, route) for _ in range(count)] for query, route, count in asked
         )
-        nodes.until(lambda health: health.get("running", 0) + health.get("waiting", 0) == 18)
+        nodes.until(lambda health: health.get("running", 0) + health.get("waiting", 0) == 24)
         nodes.cluster.kill_node(nodes.numbers.pop())
         assert [reply.result().status_code for reply in whole] == [200] * 6
         assert [_ending(reply) for reply in late] == ["[DONE]"] * 6
         endings = [_ending(reply) for reply in begun]
     assert set(endings) == {"[DONE]", "stage_unavailable"}  # some were on either node
+    assert "asking another" in nodes.cluster.log.read_text()
     assert nodes.ask("and now?").status_code == 200
     nodes.numbers.append(nodes.cluster.add_node(1, stage="generation"))
     nodes.until(lambda health: health.get("slots") == 2 * SLOTS)
@@ -164,13 +165,17 @@ def test_a_change_of_the_config_loses_no_request(nodes: Nodes) -> None:
     assert told == []
 
 
-def test_tokens_that_wait_bring_another_engine(nodes: Nodes) -> None:
+def test_tokens_that_wait_bring_another_engine_and_without_them_it_goes(nodes: Nodes) -> None:
     scaling = {
         "min_replicas": 1, "max_replicas": 2, "backlog_tokens_each": 1500,
-        "upscale_delay_s": 0, "downscale_delay_s": 600, "look_back_s": 11,
+        "upscale_delay_s": 0, "downscale_delay_s": 0, "look_back_s": 11,
     }  # fmt: skip
-    generation = {**nodes.args["generation"], "replicas": 1, "autoscaling": scaling}
+    generation = {**nodes.args["generation"], "replicas": 1}
     nodes.cluster.deploy({**nodes.args, "engine": {"slots": 4, "max_queue": 60}, "generation": generation})
-    nodes.until(lambda health: health.get("slots") == 4)
+    nodes.until(lambda health: health.get("slots") == 4)  # the autoscaler begins with what there is: one
+    generation["autoscaling"] = scaling
+    nodes.cluster.deploy({**nodes.args, "engine": {"slots": 3, "max_queue": 60}, "generation": generation})
+    nodes.until(lambda health: health.get("slots") == 3)
     with asking(nodes, clients=12):
-        nodes.until(lambda health: health.get("slots") == 8)
+        nodes.until(lambda health: health.get("slots") == 6)
+    nodes.until(lambda health: health.get("slots") == 3)
