@@ -9,7 +9,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -141,11 +141,15 @@ class Ingress:
 
     async def _counted_elsewhere(self) -> list[Counted]:
         """What the nodes of all replicas have counted; those that cannot be asked are left out."""
-        itself = serve.get_deployment_handle(type(self).__name__, serve.get_replica_context().app_name)
-        asked = [everybody(handle, "counted") for handle in (*self._stages, itself)]
+        asked = [everybody(handle, "counted") for handle in (*self._stages, self._all_ingress_replicas)]
         replies = await asyncio.gather(*asked, return_exceptions=True)
         told = itertools.chain.from_iterable(reply for reply in replies if isinstance(reply, list))
         return [reply for reply in told if isinstance(reply, Counted)]
+
+    @cached_property
+    def _all_ingress_replicas(self) -> "DeploymentHandle[Any]":
+        context = serve.get_replica_context()
+        return serve.get_deployment_handle(context.deployment, context.app_name)
 
     async def counted(self) -> Counted:
         """What this replica's node has counted."""
