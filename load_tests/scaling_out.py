@@ -36,7 +36,7 @@ def settings(model: Path, name: str, engines: int) -> dict[str, Any]:
     """The application with so many engines of one thread, under a name by which it is known when it is up."""
     return {
         "model": {"source": str(model), "name": name, "threads": 1},
-        "engine": {"slots": SLOTS, "max_length": 512, "max_queue": 4 * SLOTS},
+        "engine": {"slots": SLOTS, "max_length": 1024, "max_queue": 4 * SLOTS},
         "texture": {"threads": 1, "node_labels": {"stage": "texture"}},
         "generation": {"replicas": engines, "num_cpus": 1, "node_labels": {"stage": "generation"}},
     }
