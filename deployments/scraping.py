@@ -53,6 +53,23 @@ def scrape(directory: str, others: Iterable[Counted] = ()) -> bytes:
     return generate_latest(registry)
 
 
+class Places:
+    """What each place has counted, those included that say nothing any more: a sum that fell would look like
+    a server that began anew, and rates would count all of the rest once more."""
+
+    def __init__(self) -> None:
+        self._counters: dict[str, Counted] = {}
+
+    def told(self, parts: Iterable[Counted]) -> list[Counted]:
+        """``parts``, and the counters of those who have told something before and did not now."""
+        now = {each.place: each for each in parts}
+        silent = [counters for place, counters in self._counters.items() if place not in now]
+        for place, each in now.items():
+            counters = tuple(metric for metric in each.metrics if metric.type != "gauge")
+            self._counters[place] = Counted(place, counters)
+        return [*now.values(), *silent]
+
+
 class _Sum:
     """A collector of the sums of what was counted in several places."""
 

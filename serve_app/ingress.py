@@ -30,7 +30,7 @@ from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
 from deployments.listening import listen_on_node_address
 from deployments.logs import configure_logging
 from deployments.metrics import RequestMetrics
-from deployments.scraping import Counted, counted, open_directory, scrape
+from deployments.scraping import Counted, Places, counted, open_directory, scrape
 from deployments.tracing import open_tracer, traced
 from serve_app.access.keys import Keyring
 from serve_app.admission import Door
@@ -107,6 +107,7 @@ class Ingress:
         listen_on_node_address()
         self._metrics_directory = open_directory(metrics_directory)
         self._stages = (texture, generation)
+        self._places = Places()
         self._config = config
         self._keys = keys
         self._memory = Pool(config.http.max_buffered_bytes)
@@ -140,11 +141,11 @@ class Ingress:
         return await asyncio.to_thread(scrape, self._metrics_directory, others)
 
     async def _counted_elsewhere(self) -> list[Counted]:
-        """What the nodes of all replicas have counted; those that cannot be asked are left out."""
+        """What the nodes of all replicas have counted, those that cannot be asked as far as is known."""
         asked = [everybody(handle, "counted") for handle in (*self._stages, self._all_ingress_replicas)]
         replies = await asyncio.gather(*asked, return_exceptions=True)
-        told = itertools.chain.from_iterable(reply for reply in replies if isinstance(reply, list))
-        return [reply for reply in told if isinstance(reply, Counted)]
+        said = itertools.chain.from_iterable(reply for reply in replies if isinstance(reply, list))
+        return self._places.told(reply for reply in said if isinstance(reply, Counted))
 
     @cached_property
     def _all_ingress_replicas(self) -> "DeploymentHandle[Any]":

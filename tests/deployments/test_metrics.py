@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from deployments.scraping import counted, scrape
+from prometheus_client import Metric
+
+from deployments.scraping import Places, counted, scrape
 
 COUNTS = """
 import sys
@@ -43,3 +46,20 @@ def test_nodes_add_up_and_each_counts_once(tmp_path: Path) -> None:
     names = [line.rpartition(" ")[0] for line in told]
     assert len(names) == len(set(names))
     assert set(names) == {line.rpartition(" ")[0] for line in scrape(here).decode().splitlines()}
+
+
+def test_what_a_lost_node_had_counted_stays_counted_and_its_gauges_go(tmp_path: Path) -> None:
+    here, there = str(tmp_path / "here"), str(tmp_path / "there")
+    for directory in (here, there):
+        subprocess.run([sys.executable, "-c", COUNTS, directory], check=True)
+    places, other = Places(), counted(there)
+    gauge = Metric("arr_coc_slots", "Slots.", "gauge")
+    gauge.add_sample("arr_coc_slots", {}, 7)
+    other = replace(other, metrics=(*other.metrics, gauge))
+    before = scrape(here, places.told([other])).decode().splitlines()
+    after = scrape(here, places.told([])).decode().splitlines()
+    again = scrape(here, places.told([other])).decode().splitlines()
+    assert "arr_coc_slots 7.0" in before
+    assert not any(line.startswith("arr_coc_slots ") for line in after)
+    for text in (before, after, again):
+        assert 'arr_coc_requests_total{endpoint="vqa",outcome="ok"} 2.0' in text

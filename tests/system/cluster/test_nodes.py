@@ -49,6 +49,10 @@ class Nodes:
                 return dict(reply.json())
         return {}
 
+    def metrics(self) -> str:
+        """What /metrics says."""
+        return httpx.get(f"{self.url}/metrics", timeout=30).text
+
     def until(self, condition: Callable[[dict[str, Any]], bool]) -> None:
         """Waits until ``condition`` is true of /health."""
         ends = time.monotonic() + WAIT_S
@@ -85,7 +89,7 @@ def test_what_all_nodes_count_is_told_as_one(nodes: Nodes) -> None:
     with ThreadPoolExecutor(12) as pool:
         replies = list(pool.map(nodes.ask, ["slow 10"] * 12))
     assert {reply.status_code for reply in replies} == {200}
-    text = httpx.get(f"{nodes.url}/metrics", timeout=30).text
+    text = nodes.metrics()
     assert sample(text, "arr_coc_slots") == 2 * SLOTS  # so both have answered
     assert sample(text, "arr_coc_request_success_total") == 12
     assert sample(text, "arr_coc_texture_time_seconds_count") == 12
@@ -108,12 +112,15 @@ def test_a_lost_node_loses_nothing_that_had_not_begun_and_nothing_silently(nodes
             [pool.submit(nodes.ask, query, route) for _ in range(count)] for query, route, count in asked
         )
         nodes.until(lambda health: health.get("running", 0) + health.get("waiting", 0) == 24)
+        answered = sample(nodes.metrics(), "arr_coc_request_success_total")
         nodes.cluster.kill_node(nodes.numbers.pop())
         assert [reply.result().status_code for reply in whole] == [200] * 6
         assert [_ending(reply) for reply in late] == ["[DONE]"] * 6
         endings = [_ending(reply) for reply in begun]
     assert set(endings) == {"[DONE]", "stage_unavailable"}  # some were on either node
     assert "asking another" in nodes.cluster.log.read_text()
+    ended = 12 + endings.count("[DONE]")
+    assert sample(nodes.metrics(), "arr_coc_request_success_total") >= answered + ended
     assert nodes.ask("and now?").status_code == 200
     nodes.numbers.append(nodes.cluster.add_node(1, stage="generation"))
     nodes.until(lambda health: health.get("slots") == 2 * SLOTS)
