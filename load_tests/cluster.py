@@ -16,6 +16,7 @@ import argparse
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -70,14 +71,16 @@ def started(config: Path, builder: str, **env: str) -> Iterator[Cluster]:
         process = subprocess.Popen(
             [sys.executable, "-m", "load_tests.cluster", str(config), "--builder", builder],
             cwd=ROOT, env={**os.environ, **env}, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
         )  # fmt: skip
     try:
         yield Cluster(process, f"http://127.0.0.1:{read_config(config).http_options.port}", log)
     finally:
-        with suppress(BrokenPipeError):
-            process.communicate()  # closes its input, at which it ends
-        process.wait(STOP_S)
+        with suppress(BrokenPipeError, subprocess.TimeoutExpired):
+            process.communicate(timeout=STOP_S)  # closes its input, at which it ends
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 class _Nodes:
