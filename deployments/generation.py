@@ -22,10 +22,11 @@ from arr_coc.model.source import downloading
 from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
 from deployments import autoscaling
 from deployments.config import FAILED, TracingConfig
+from deployments.gathering import Counted, counted
 from deployments.listening import listen_on_node_address
 from deployments.logs import configure_logging
 from deployments.metrics import EngineMetrics
-from deployments.scraping import Counted, counted, open_directory
+from deployments.scraping import open_directory
 from deployments.tracing import EngineSpans, open_tracer
 
 _log = logging.getLogger(__name__)

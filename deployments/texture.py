@@ -25,10 +25,11 @@ from arr_coc.room import Room
 from arr_coc.texture import TextureEncoder
 from arr_coc.types import Ask, TexturedPicture
 from deployments.config import TextureStageConfig, TracingConfig
+from deployments.gathering import Counted, counted
 from deployments.listening import listen_on_node_address
 from deployments.logs import configure_logging
 from deployments.metrics import TextureMetrics
-from deployments.scraping import Counted, counted, open_directory
+from deployments.scraping import open_directory
 from deployments.tracing import open_tracer, stage_span
 
 MARKERS = 2  # prompt tokens around each picture

@@ -27,10 +27,11 @@ from arr_coc.errors import ArrCocError, Cancelled, EngineClosed, Overloaded
 from arr_coc.fairness import Pool
 from arr_coc.room import Room
 from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
+from deployments.gathering import Counted, Places, counted, scrape_all
 from deployments.listening import listen_on_node_address
 from deployments.logs import configure_logging
 from deployments.metrics import RequestMetrics
-from deployments.scraping import Counted, Places, counted, open_directory, scrape
+from deployments.scraping import open_directory, scrape
 from deployments.tracing import open_tracer, traced
 from serve_app.access.keys import Keyring
 from serve_app.admission import Door
@@ -137,8 +138,10 @@ class Ingress:
         )
 
     async def _render_metrics(self) -> bytes:
-        others = await self._counted_elsewhere() if await asyncio.to_thread(_several_nodes) else ()
-        return await asyncio.to_thread(scrape, self._metrics_directory, others)
+        if not await asyncio.to_thread(_several_nodes):
+            return await asyncio.to_thread(scrape, self._metrics_directory)
+        others = await self._counted_elsewhere()
+        return await asyncio.to_thread(scrape_all, self._metrics_directory, others)
 
     async def _counted_elsewhere(self) -> list[Counted]:
         """What the nodes of all replicas have counted, those that cannot be asked as far as is known."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from prometheus_client import Metric
 
-from deployments.scraping import Places, counted, scrape
+from deployments.gathering import Places, counted, scrape_all
+from deployments.scraping import scrape
 
 COUNTS = """
 import sys
@@ -40,7 +41,7 @@ def test_nodes_add_up_and_each_counts_once(tmp_path: Path) -> None:
     for directory in (here, there, there):
         subprocess.run([sys.executable, "-c", COUNTS, directory], check=True)
     other = counted(there)
-    told = scrape(here, [other, counted(here), other]).decode().splitlines()
+    told = scrape_all(here, [other, counted(here), other]).decode().splitlines()
     assert 'arr_coc_requests_total{endpoint="vqa",outcome="ok"} 3.0' in told
     assert 'arr_coc_http_request_duration_seconds_count{endpoint="vqa"} 3.0' in told
     names = [line.rpartition(" ")[0] for line in told]
@@ -56,9 +57,9 @@ def test_what_a_lost_node_had_counted_stays_counted_and_its_gauges_go(tmp_path: 
     gauge = Metric("arr_coc_slots", "Slots.", "gauge")
     gauge.add_sample("arr_coc_slots", {}, 7)
     other = replace(other, metrics=(*other.metrics, gauge))
-    before = scrape(here, places.told([other])).decode().splitlines()
-    after = scrape(here, places.told([])).decode().splitlines()
-    again = scrape(here, places.told([other])).decode().splitlines()
+    before = scrape_all(here, places.told([other])).decode().splitlines()
+    after = scrape_all(here, places.told([])).decode().splitlines()
+    again = scrape_all(here, places.told([other])).decode().splitlines()
     assert "arr_coc_slots 7.0" in before
     assert not any(line.startswith("arr_coc_slots ") for line in after)
     for text in (before, after, again):
