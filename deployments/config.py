@@ -45,7 +45,7 @@ class _Stage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    replicas: int = Field(default=1, ge=1)
+    replicas: int = Field(default=1, ge=1, description="processes")
     node_labels: dict[str, str] = Field(
         default={}, description="labels of the Ray nodes that replicas may run on; none: any node"
     )
@@ -65,7 +65,7 @@ class TextureStageConfig(_Stage):
     num_cpus: float = Field(
         default=0.1,
         ge=0,
-        description="what Ray reserves; fractions, since whole CPUs dead-lock small machines",
+        description="CPUs that Ray reserves for each; fractions, since whole ones dead-lock small machines",
     )
 
 
@@ -73,9 +73,9 @@ class GenerationStageConfig(_Stage):
     """The replicas, each of which owns an accelerator."""
 
     autoscaling: GenerationScaling | None = None
-    num_cpus: float = Field(default=0.1, ge=0, description="what Ray reserves")
+    num_cpus: float = Field(default=0.1, ge=0, description="CPUs that Ray reserves")
     num_gpus: float = Field(
-        default=0.0, ge=0, description="what Ray reserves; 0 hides every GPU from the model"
+        default=0.0, ge=0, description="GPUs that Ray reserves; 0 hides every GPU from the model"
     )
 
 

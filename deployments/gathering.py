@@ -7,11 +7,10 @@ added up. Knows no metric by name; all of them must be such that adding up is ri
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
-
-from deployments.scraping import forget_the_dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class Counted:
 
 def counted(directory: str) -> Counted:
     """What the replicas that share ``directory`` have counted."""
-    forget_the_dead(directory)
+    _forget_the_dead(Path(directory))
     collector = MultiProcessCollector(None, path=directory)
     return Counted(f"{socket.gethostname()}:{directory}", tuple(collector.collect()))
 
@@ -76,3 +75,10 @@ class _Sum:
             for (each, labels), value in sums[name].items():
                 metric.add_sample(each, dict(labels), value)
         return metrics.values()
+
+
+def _forget_the_dead(directory: Path) -> None:
+    """Gauges tell of living processes alone."""
+    for file in directory.glob("gauge_live*_*.db"):
+        if not Path("/proc", file.stem.rpartition("_")[2]).exists():
+            file.unlink(missing_ok=True)

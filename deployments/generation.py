@@ -5,6 +5,7 @@ nor how a picture was textured.
 """
 
 import asyncio
+import faulthandler
 import gc
 import logging
 import os
@@ -140,6 +141,7 @@ class GenerationStage:
             await asyncio.to_thread(self._loading.join)
         status = await self.status()
         if status.last_step_age_s > self._engine.stall_s:
+            faulthandler.dump_traceback()  # where it hangs: the process will be gone
             raise RuntimeError(f"the engine made no step for {status.last_step_age_s:.0f} s")
         ended = self._answerer is not None and not status.ready and status.detail != "draining"
         if ended or status.detail.startswith(FAILED):
@@ -148,7 +150,7 @@ class GenerationStage:
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What Ray Serve's autoscaler hears of this replica; asked every few seconds."""
         status = await self.status()
-        return autoscaling.stats(status.backlog_tokens, status.running, status.slots)
+        return autoscaling.stats(status.backlog.tokens, status.running, status.slots)
 
     async def counted(self) -> Counted:
         """What this replica's node has counted."""

@@ -15,7 +15,6 @@ from typing import Any
 
 import grpc
 import httpx
-import ray
 from ray import serve
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.serve.exceptions import BackPressureError, RayServeException, RequestCancelledError
@@ -31,7 +30,7 @@ from deployments.gathering import Counted, Places, counted, scrape_all
 from deployments.listening import listen_on_node_address
 from deployments.logs import configure_logging
 from deployments.metrics import RequestMetrics
-from deployments.scraping import open_directory, scrape
+from deployments.scraping import Scraper, open_directory
 from deployments.tracing import open_tracer, traced
 from serve_app.access.keys import Keyring
 from serve_app.admission import Door
@@ -107,6 +106,7 @@ class Ingress:
         configure_logging()
         listen_on_node_address()
         self._metrics_directory = open_directory(metrics_directory)
+        self._scraper = Scraper(self._metrics_directory)
         self._stages = (texture, generation)
         self._places = Places()
         self._config = config
@@ -129,7 +129,8 @@ class Ingress:
             self._config.engine,
             observer=RequestMetrics(ENDPOINTS),
             tracer=open_tracer(self._config.tracing, "ingress"),
-            render_metrics=self._render_metrics,
+            # a millisecond, where one directory is all; a thread would wait longer for its turn
+            render_metrics=self._gathered if self._config.several_engines else self._scraper.scrape,
             versions=_versions(),
             memory=self._memory,
             keys=self._keys,
@@ -137,9 +138,7 @@ class Ingress:
             looks_first=self._config.several_engines,
         )
 
-    async def _render_metrics(self) -> bytes:
-        if not await asyncio.to_thread(_several_nodes):
-            return await asyncio.to_thread(scrape, self._metrics_directory)
+    async def _gathered(self) -> bytes:
         others = await self._counted_elsewhere()
         return await asyncio.to_thread(scrape_all, self._metrics_directory, others)
 
@@ -181,10 +180,6 @@ def _versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def _several_nodes() -> bool:
-    return len(ray.nodes()) > 1
 
 
 async def everybody(handle: "DeploymentHandle[Any]", method: str) -> list[Any]:

@@ -96,7 +96,7 @@ class Pipeline:
         """The generation stage's own snapshot; the door learns from it how many engines there are, and how
         long their queue is."""
         status = await self._generation.status()
-        self._door.backlog_s = status.backlog_s
+        self._door.backlog = status.backlog
         self._door.scale(status.replicas)
         return status
 
@@ -176,7 +176,8 @@ class Pipeline:
 
     async def _prepare(self, turn: Turn, ask: Ask, image: bytes) -> TexturedPicture:
         def attempt() -> Awaitable[TexturedPicture]:
-            return self._texture.prepare(_handed_over(ask, turn), image)
+            told = replace(_handed_over(ask, turn), backlog=self._door.backlog_of(turn.tenant))
+            return self._texture.prepare(told, image)
 
         try:
             return await _in_time(turn, attempt)

@@ -23,7 +23,6 @@ def combined(statuses: Sequence[EngineStatus]) -> EngineStatus:
         running=sum(each.running for each in ready),
         waiting=sum(each.waiting for each in ready),
         slots=sum(each.slots for each in ready),
-        backlog_s=min(each.backlog_s for each in ready),
-        backlog_tokens=sum(each.backlog_tokens for each in ready),
+        backlog=min((each.backlog for each in ready), key=lambda each: each.seconds),
         replicas=len(ready),
     )

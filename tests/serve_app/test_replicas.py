@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arr_coc.types import EngineStatus
+from arr_coc.types import Backlog, EngineStatus
 from deployments.config import FAILED
 from serve_app.replicas import combined
 from tests.serve_app.fakes import READY
@@ -19,8 +19,7 @@ STATUSES = st.builds(
     waiting=st.integers(0, 99),
     slots=st.just(32),
     last_step_age_s=st.floats(0, 99),
-    backlog_s=st.floats(0, 99),
-    backlog_tokens=st.integers(0, 99_999),
+    backlog=st.builds(Backlog, st.integers(0, 99_999), st.floats(0, 1)),
 )
 
 
@@ -30,9 +29,9 @@ def test_it_is_ready_where_any_is_and_tells_of_those(statuses: list[EngineStatus
     assert whole.ready == bool(ready)
     if ready:
         assert whole.replicas == len(ready)
-        for name in ("running", "waiting", "slots", "backlog_tokens"):
+        for name in ("running", "waiting", "slots"):
             assert getattr(whole, name) == sum(getattr(each, name) for each in ready)
-        assert whole.backlog_s == min(each.backlog_s for each in ready)
+        assert whole.backlog.seconds == min(each.backlog.seconds for each in ready)
         assert whole.last_step_age_s == min(each.last_step_age_s for each in ready)
 
 

@@ -23,7 +23,7 @@ from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Observer
 from arr_coc.errors import EngineClosed, ModelFault
 from arr_coc.model.config import ModelConfig
-from arr_coc.types import Ask, Delta, EngineStatus, Grid, Report, TexturedPicture, Usage
+from arr_coc.types import Ask, Backlog, Delta, EngineStatus, Grid, Report, TexturedPicture, Usage
 from deployments.generation import Answerer
 from serve_app.app import assembled
 from serve_app.config import AppConfig
@@ -79,7 +79,16 @@ class FakeModel:
         waiting = max(0, self._running - self._engine.slots)
         running, slots = self._running - waiting, self._engine.slots
         return EngineStatus(
-            True, "ok", "fake", "cpu", "none", running, waiting, slots, 0.0, backlog_tokens=WAITING * waiting
+            True,
+            "ok",
+            "fake",
+            "cpu",
+            "none",
+            running,
+            waiting,
+            slots,
+            0.0,
+            backlog=Backlog(WAITING * waiting),
         )
 
     async def drain(self, timeout_s: float) -> None:
@@ -101,7 +110,7 @@ class FakeModel:
 
     def _count(self, change: int) -> None:
         self._running += change
-        self._observer.occupancy(self._running, 0, self._engine.slots)
+        self._observer.occupancy(self._running, 0, self._engine.slots, 0)
         self._observer.batch("decode", max(1, self._running), 1, 2, WORD_S)
 
 
