@@ -136,7 +136,7 @@ class Pool:
     """
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+        self.capacity = capacity  # may change; what is taken stays taken
         self._held: Counter[str] = Counter()
         self.taken = 0
 
@@ -146,8 +146,8 @@ class Pool:
 
     def fits(self, tenant: str, amount: int = 1) -> bool:
         """Whether ``tenant`` may take so much more."""
-        share = max(1, self._capacity // len(self._held.keys() | {tenant}))
-        return self.taken + amount <= self._capacity or self._held[tenant] + amount <= share
+        share = max(1, self.capacity // len(self._held.keys() | {tenant}))
+        return self.taken + amount <= self.capacity or self._held[tenant] + amount <= share
 
     def owes(self, tenant: str) -> bool:
         """Whether ``tenant`` holds less than an equal share of what is taken: its turn comes before those

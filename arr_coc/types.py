@@ -346,3 +346,4 @@ class EngineStatus:
     visual_tokens: VisualTokens | None = None  # None until the model is loaded
     loading: Loading | None = None  # while the model is downloaded
     backlog: Backlog = Backlog()
+    replicas: int = 1  # ready engines that this tells of

@@ -1,18 +1,68 @@
-"""Sizes of the stages' replicas, and where their spans go. It does not know what the stages do."""
+"""Sizes of the stages' replicas, where they run, and where their spans go. It does not know what the
+stages do."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from arr_coc.embedding.config import EmbeddingConfig
 
 FAILED = "failed: "  # how a status' detail begins where the model could not be loaded
 
 
-class TextureStageConfig(BaseModel):
-    """The CPU replicas that decode and measure pictures."""
+class Scaling(BaseModel):
+    """Between how many replicas a stage has, and how long Ray Serve looks before it changes that."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    replicas: int = Field(default=1, ge=1, description="processes that decode and measure pictures")
+    min_replicas: int = Field(default=1, ge=1)
+    max_replicas: int = Field(default=1, ge=1)
+    upscale_delay_s: float = Field(default=15.0, ge=0, description="too few for so long, before more start")
+    downscale_delay_s: float = Field(default=300.0, ge=0, description="too many for so long, before one ends")
+    look_back_s: float = Field(default=20.0, gt=10, description="the load counts as its mean over so long")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.max_replicas < self.min_replicas:
+            raise ValueError("max_replicas must not be below min_replicas")
+        return self
+
+
+class TextureScaling(Scaling):
+    """By the calls under way, Ray Serve's own measure."""
+
+    ongoing_each: float = Field(default=4.0, gt=0, description="calls under way that one replica is for")
+
+
+class GenerationScaling(Scaling):
+    """By the tokens that wait for the engines, see ``deployments.autoscaling``."""
+
+    backlog_tokens_each: int = Field(
+        default=8192, ge=1, description="prompt tokens that may wait for one replica"
+    )
+
+
+class _Stage(BaseModel):
+    """What both stages have. ``autoscaling`` goes before ``replicas``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    replicas: int = Field(default=1, ge=1, description="processes")
+    node_labels: dict[str, str] = Field(
+        default={}, description="labels of the Ray nodes that replicas may run on; none: any node"
+    )
+    autoscaling: Scaling | None = None
+
+    @property
+    def most_replicas(self) -> int:
+        """How many replicas there may be."""
+        return self.replicas if self.autoscaling is None else self.autoscaling.max_replicas
+
+
+class TextureStageConfig(_Stage):
+    """The CPU replicas that decode and measure pictures."""
+
+    autoscaling: TextureScaling | None = None
     threads: int = Field(default=2, ge=1, description="pictures that one replica works on at once")
     num_cpus: float = Field(
         default=0.1,
@@ -21,11 +71,10 @@ class TextureStageConfig(BaseModel):
     )
 
 
-class GenerationStageConfig(BaseModel):
-    """The replica that owns the accelerator."""
+class GenerationStageConfig(_Stage):
+    """The replicas, each of which owns an accelerator."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+    autoscaling: GenerationScaling | None = None
     num_cpus: float = Field(default=0.1, ge=0, description="CPUs that Ray reserves")
     num_gpus: float = Field(
         default=0.0, ge=0, description="GPUs that Ray reserves; 0 hides every GPU from the model"

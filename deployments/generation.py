@@ -4,6 +4,7 @@ Weights load in a thread, so that the replica can say what it is doing meanwhile
 nor how a picture was textured.
 """
 
+import asyncio
 import faulthandler
 import gc
 import logging
@@ -20,7 +21,9 @@ from arr_coc.errors import ArrCocError, EngineClosed
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.source import downloading
 from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
+from deployments import autoscaling
 from deployments.config import FAILED, TracingConfig
+from deployments.gathering import Counted, counted
 from deployments.listening import listen_on_node_address
 from deployments.logs import configure_logging
 from deployments.metrics import EngineMetrics
@@ -63,17 +66,23 @@ class GenerationStage:
         metrics_directory: str,
         tracing: TracingConfig,
         load: Load = load_model,
+        *,
+        joins_loaded: bool = False,
     ) -> None:
+        """With ``joins_loaded`` the replica counts as started when its model is loaded, not before: where
+        there are others, no request should come to one that refuses it."""
         configure_logging()
         listen_on_node_address()
-        open_directory(metrics_directory)
+        self._metrics_directory = open_directory(metrics_directory)
         self._observer = Observers(EngineMetrics(), EngineSpans(open_tracer(tracing, "generation")))
         self._model = model
         self._engine = engine
         self._load = load
         self._detail = "loading the model"
         self._answerer: Answerer | None = None
-        threading.Thread(target=self._run_load, name="load", daemon=True).start()
+        self._joins_loaded = joins_loaded
+        self._loading = threading.Thread(target=self._run_load, name="load", daemon=True)
+        self._loading.start()
 
     def _run_load(self) -> None:
         started = time.monotonic()
@@ -125,7 +134,11 @@ class GenerationStage:
             await self._answerer.drain(timeout_s)
 
     async def check_health(self) -> None:
-        """Ray replaces the replica when this raises: the engine hangs or has died, or loading failed."""
+        """Ray replaces the replica when this raises: the engine hangs or has died, or loading failed.
+
+        Before it has returned once, Ray sends the replica no request."""
+        if self._joins_loaded and self._loading.is_alive():
+            await asyncio.to_thread(self._loading.join)
         status = await self.status()
         if status.last_step_age_s > self._engine.stall_s:
             faulthandler.dump_traceback()  # where it hangs: the process will be gone
@@ -133,6 +146,15 @@ class GenerationStage:
         ended = self._answerer is not None and not status.ready and status.detail != "draining"
         if ended or status.detail.startswith(FAILED):
             raise RuntimeError(status.detail)
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """What Ray Serve's autoscaler hears of this replica; asked every few seconds."""
+        status = await self.status()
+        return autoscaling.stats(status.backlog.tokens, status.running, status.slots)
+
+    async def counted(self) -> Counted:
+        """What this replica's node has counted."""
+        return await asyncio.to_thread(counted, self._metrics_directory)
 
     def _loaded(self) -> Answerer:
         if self._answerer is None:

@@ -30,13 +30,17 @@ _LIVING = "gauge_livesum_*.db"
 _HEADER_BYTES = 8
 _LENGTH = struct.Struct("i")
 _ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
+DIRECTORY = "ARR_COC_METRICS_DIR"  # environment: this node's directory, in place of the application's
 
 
-def open_directory(directory: str) -> None:
-    """Let every metric made in this process from now on live in ``directory``."""
+def open_directory(directory: str) -> str:
+    """Let every metric made in this process from now on live in ``directory``, or in this node's own
+    where it has one; gives the one taken."""
+    directory = os.environ.get(DIRECTORY) or directory
     Path(directory).mkdir(parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
     values.ValueClass = values.MultiProcessValue()
+    return directory
 
 
 @dataclass(slots=True)

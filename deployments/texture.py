@@ -25,6 +25,7 @@ from arr_coc.room import Room
 from arr_coc.texture import TextureEncoder
 from arr_coc.types import Ask, TexturedPicture
 from deployments.config import TextureStageConfig, TracingConfig
+from deployments.gathering import Counted, counted
 from deployments.listening import listen_on_node_address
 from deployments.logs import configure_logging
 from deployments.metrics import TextureMetrics
@@ -76,7 +77,7 @@ class TextureStage:
     ) -> None:
         configure_logging()
         listen_on_node_address()
-        open_directory(metrics_directory)
+        self._metrics_directory = open_directory(metrics_directory)
         self._metrics = TextureMetrics()
         self._tracer = open_tracer(tracing, "texture")
         directory = resolve(model.source, model.cpu_itemsize)
@@ -100,6 +101,10 @@ class TextureStage:
             with stage_span(self._tracer, "texture", ask):
                 picture = await loop.run_in_executor(self._workers, self._prepare, ask, image, arrived)
         return replace(picture, texture_ms=(time.monotonic() - arrived) * 1000)
+
+    async def counted(self) -> Counted:
+        """What this replica's node has counted."""
+        return await asyncio.to_thread(counted, self._metrics_directory)
 
     def _prepare(self, ask: Ask, image: bytes, arrived: float) -> TexturedPicture:
         began = time.monotonic()

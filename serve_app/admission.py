@@ -102,6 +102,10 @@ class Door:
     def in_flight(self) -> int:
         return self._places.taken
 
+    def scale(self, times: int) -> None:
+        """Lets in so many times ``max_in_flight`` from now on; whoever is inside stays."""
+        self._places.capacity = times * self._config.max_in_flight
+
     def backlog_of(self, tenant: str) -> Backlog:
         """What ``tenant`` has to wait for; nothing where its turn comes before those who wait."""
         return Backlog() if self._places.owes(tenant) else self.backlog

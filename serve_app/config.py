@@ -20,10 +20,12 @@ from deployments.config import EmbeddingStageConfig, GenerationStageConfig, Text
 from serve_app.access.config import AccessConfig
 from serve_app.admission import AdmissionConfig
 from serve_app.cloud_run.config import CloudRunConfig
+from serve_app.kuberay.config import KubeRayConfig
 from serve_app.limits import HttpLimits
 
 IMPORT_PATH: Final = "serve_app.app:build"
 SHARING = 3  # what ten tenants hold at most over what one may: 1 + 1/2 + ... + 1/10, rounded up
+ALONE_DRAIN_S = 7.0  # nobody is served until the next replica is there
 HEALTH_CALLS = 64  # concurrent probes and scrapes that an ingress replica answers beside its requests
 SAY_LATE_S = 10  # after the deadline, for the server to say so before the platform hangs up
 
@@ -45,6 +47,7 @@ class AppConfig(_Section):
     tracing: TracingConfig = TracingConfig()
     access: AccessConfig = AccessConfig()
     cloud_run: CloudRunConfig = CloudRunConfig()
+    kuberay: KubeRayConfig = KubeRayConfig()
     ingress_replicas: int = Field(
         default=1, ge=1, description="processes at the HTTP edge; limits of access are divided among them"
     )
@@ -91,12 +94,24 @@ class AppConfig(_Section):
 
     @property
     def engine_load(self) -> int:
-        """Requests that the engine runs and queues; more are refused at the door."""
+        """Requests that an engine runs and queues; more are refused at the door."""
         return self.engine.slots + self.engine.max_queue
 
     @property
+    def several_engines(self) -> bool:
+        """Whether there may be more than one, so that another can do what one has failed to."""
+        return self.generation.most_replicas > 1
+
+    @property
+    def stage_drain_s(self) -> float:
+        """What a replica that Ray replaces may take to finish: where there are others to take new requests
+        meanwhile, as long as a request may last."""
+        return self.deadline_s if self.several_engines else ALONE_DRAIN_S
+
+    @property
     def admission(self) -> AdmissionConfig:
-        """Each ingress replica's share of what the engine takes, and of what each tenant may ask."""
+        """Each ingress replica's share of what one engine takes, and of what each tenant may ask; the door
+        is told how many engines there are."""
         replicas = self.ingress_replicas
         each, pace = self.access.max_in_flight, self.access.requests_per_minute
         return AdmissionConfig(
@@ -125,7 +140,8 @@ class AppConfig(_Section):
     @property
     def ingress_ongoing(self) -> int:
         """Calls in an ingress replica. What the door refuses must still get in to be told so."""
-        return self.stage_ongoing + self.embedding_ongoing + self.engine_load + HEALTH_CALLS
+        every = (self.stage_ongoing + self.engine_load) * self.generation.most_replicas
+        return every + self.embedding_ongoing + HEALTH_CALLS
 
     @property
     def concurrency(self) -> int:

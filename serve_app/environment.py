@@ -14,7 +14,19 @@ OBJECT_STORE_BYTES = 80 * 2**20  # arrays travel by value; Ray's smallest store 
 
 
 def variables(run: Path, haproxy: Path) -> dict[str, str]:
-    """Environment for a start whose files lie in ``run``, with ``haproxy`` as the ingress."""
+    """Environment for a start on this machine alone, whose files lie in ``run``, with ``haproxy`` as the
+    ingress."""
+    return {
+        **of_node(run, haproxy),
+        # Ray then takes 127.0.0.1 for the node's address, and all its servers listen there alone
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_AUTH_MODE": "token",  # others on this machine reach loopback too
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    }
+
+
+def of_node(run: Path, haproxy: Path) -> dict[str, str]:
+    """Environment of one node of any cluster, whose files lie in ``run``, with ``haproxy`` as the ingress."""
     metrics, statistics, fallback = (str(port) for port in free_ports(3))
     return {
         "ARR_COC_METRICS_DIR": str(run / "metrics"),
@@ -43,10 +55,6 @@ def variables(run: Path, haproxy: Path) -> dict[str, str]:
         "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
         "RAY_SERVE_PORT_QUARANTINE_S": "10",
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # on a busy machine a retry helps nobody
-        # Ray then takes 127.0.0.1 for the node's address, and all its servers listen there alone
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        "RAY_AUTH_MODE": "token",  # others on this machine reach loopback too
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_LOG_TO_STDERR": "1",  # every process's lines as they are, without files and a collector
         "RAY_LOGGER_LEVEL": "warning",

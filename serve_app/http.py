@@ -69,11 +69,14 @@ def create_app(
     memory: Pool | None = None,
     keys: Keyring | None = None,
     cors_origins: Collection[str] = (),
+    looks_first: bool = False,
 ) -> Starlette:
     """The whole HTTP application. Its lifespan watches the engine's status; ``render_metrics``
     gives Prometheus text, at once or awaited; ``versions`` are told by /health. Bodies count in
     ``memory``, in bytes; one of ``keys`` is asked for where there are any; pages of ``cors_origins``
-    may ask too. Nothing embeds without an ``embedding``."""
+    may ask too. Nothing embeds without an ``embedding``. With ``looks_first`` it has started when it has
+    looked for an engine, not before: where it takes another's place, engines are there, and its first
+    requests must not be refused."""
     watch = _watch(pipeline.status, limits, engine.stall_s, "generation")
     question_limits = QuestionLimits(engine.max_new_tokens_limit, limits.max_query_chars)
     native = NativeRoutes(pipeline, watch, question_limits, limits.max_batch, observer)
@@ -130,7 +133,7 @@ def create_app(
             *([Middleware(Gate, keys=keys, open_paths=quiet)] if keys else []),
         ],
         exception_handlers={HTTPException: _no_such_route},
-        lifespan=_watching(watch, *([embedding_watch] if embedding_watch else [])),
+        lifespan=_watching(watch, *([embedding_watch] if embedding_watch else []), looks_first=looks_first),
     )
     app.router.redirect_slashes = False
     return app
@@ -165,9 +168,11 @@ async def _no_such_route(request: Request, error: Exception) -> Response:
     )
 
 
-def _watching(*watches: StatusWatch) -> Callable[[Starlette], Any]:
+def _watching(*watches: StatusWatch, looks_first: bool) -> Callable[[Starlette], Any]:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        if looks_first:
+            await asyncio.gather(*(watch.refresh() for watch in watches))
         looking = [asyncio.create_task(watch.run()) for watch in watches]
         try:
             yield

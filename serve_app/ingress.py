@@ -6,9 +6,10 @@ the stage. Knows nothing of bodies and statuses.
 """
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -22,10 +23,11 @@ from starlette.applications import Starlette
 
 from arr_coc.decoding import decoded_bytes
 from arr_coc.embedding.types import Embedded, EmbeddingAsk, EmbeddingStatus, Labelled
-from arr_coc.errors import ArrCocError, Cancelled, Overloaded
+from arr_coc.errors import ArrCocError, Cancelled, EngineClosed, Overloaded
 from arr_coc.fairness import Pool
 from arr_coc.room import Room
 from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
+from deployments.gathering import Counted, Places, counted, scrape_all
 from deployments.listening import listen_on_node_address
 from deployments.logs import configure_logging
 from deployments.metrics import RequestMetrics
@@ -39,7 +41,9 @@ from serve_app.errors import StageCrashed
 from serve_app.http import ENDPOINTS, create_app
 from serve_app.pipeline import GenerationStage, Pipeline, TextureStage
 from serve_app.remote.fetching import Fetcher
+from serve_app.replicas import combined
 
+_ALL_S = 1.5  # for every replica to say something
 _PACKAGES = ("arr-coc-serve", "ray", "torch", "transformers")
 
 
@@ -55,10 +59,11 @@ class TextureHandle:
 
 
 class GenerationHandle:
-    """The generation stage, in its replica."""
+    """The generation stage, in its replica or in ``several``."""
 
-    def __init__(self, handle: "DeploymentHandle[Any]") -> None:
+    def __init__(self, handle: "DeploymentHandle[Any]", *, several: bool) -> None:
         self._handle = handle
+        self._several = several
         self._streams = handle.options(stream=True)
 
     async def answer(self, ask: Ask, *pictures: TexturedPicture) -> Report:
@@ -75,8 +80,17 @@ class GenerationHandle:
             response.cancel()  # nothing happens where it has ended
 
     async def status(self) -> EngineStatus:
+        if self._several:
+            return await self._status_of_all()
         status: EngineStatus = await _call(self._handle.status.remote())
         return status
+
+    async def _status_of_all(self) -> EngineStatus:
+        replies = await everybody(self._handle, "status")
+        statuses = [reply for reply in replies if isinstance(reply, EngineStatus)]
+        if not statuses:
+            raise EngineClosed("No engine is ready.", code="not_ready")
+        return combined(statuses)
 
 
 class EmbeddingHandle:
@@ -113,18 +127,21 @@ class Ingress:
     ) -> None:
         configure_logging()
         listen_on_node_address()
-        open_directory(metrics_directory)
-        self._scraper = Scraper(metrics_directory)
+        self._metrics_directory = open_directory(metrics_directory)
+        self._scraper = Scraper(self._metrics_directory)
+        self._stages = [stage for stage in (texture, generation) if stage is not None]
+        self._places = Places()
         self._config = config
         self._keys = keys
         self._memory = Pool(config.http.max_buffered_bytes)
         door = Door(config.admission)
         self._pipeline = Pipeline(
-            *_stages(texture, generation, embedding),
+            *_stages(texture, generation, embedding, several=config.several_engines),
             door,
             Room(config.http.max_decoded_bytes),
             weigh=partial(decoded_bytes, limits=config.pictures),
             fetch=_fetcher(config, self._memory).fetch if config.access.picture_hosts else None,
+            several_engines=config.several_engines,
         )
 
         self._embedding: Embedding | None = None
@@ -145,13 +162,35 @@ class Ingress:
             self._config.engine,
             observer=RequestMetrics(ENDPOINTS),
             tracer=open_tracer(self._config.tracing, "ingress"),
-            render_metrics=self._scraper.scrape,  # a millisecond; a thread would wait longer for its turn
+            # a millisecond, where one directory is all; a thread would wait longer for its turn
+            render_metrics=self._gathered if self._config.several_engines else self._scraper.scrape,
             versions=_versions(),
             embedding=self._embedding,
             memory=self._memory,
             keys=self._keys,
             cors_origins=self._config.access.cors_origins,
+            looks_first=self._config.several_engines,
         )
+
+    async def _gathered(self) -> bytes:
+        others = await self._counted_elsewhere()
+        return await asyncio.to_thread(scrape_all, self._metrics_directory, others)
+
+    async def _counted_elsewhere(self) -> list[Counted]:
+        """What the nodes of all replicas have counted, those that cannot be asked as far as is known."""
+        asked = [everybody(handle, "counted") for handle in (*self._stages, self._all_ingress_replicas)]
+        replies = await asyncio.gather(*asked, return_exceptions=True)
+        said = itertools.chain.from_iterable(reply for reply in replies if isinstance(reply, list))
+        return self._places.told(reply for reply in said if isinstance(reply, Counted))
+
+    @cached_property
+    def _all_ingress_replicas(self) -> "DeploymentHandle[Any]":
+        context = serve.get_replica_context()
+        return serve.get_deployment_handle(context.deployment, context.app_name)
+
+    async def counted(self) -> Counted:
+        """What this replica's node has counted."""
+        return await asyncio.to_thread(counted, self._metrics_directory)
 
     async def drain(self, timeout_s: float) -> bool:
         """Refuse new work, wait for what is in flight; whether all of it ended in time."""
@@ -165,9 +204,11 @@ def _stages(
     texture: "DeploymentHandle[Any] | None",
     generation: "DeploymentHandle[Any] | None",
     embedding: "DeploymentHandle[Any] | None",
+    *,
+    several: bool,
 ) -> tuple[TextureStage, GenerationStage]:
     if texture is not None and generation is not None:
-        return TextureHandle(texture), GenerationHandle(generation)
+        return TextureHandle(texture), GenerationHandle(generation, several=several)
     assert embedding is not None, "something is served"
     nothing = NothingGenerates(EmbeddingHandle(embedding))
     return nothing, nothing
@@ -190,6 +231,20 @@ def _versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
+
+
+async def everybody(handle: "DeploymentHandle[Any]", method: str) -> list[Any]:
+    """What each replica of a stage says; exceptions of those that fail, nothing where there is none.
+
+    Raises TimeoutError where one of them says nothing, as one does whose node has lost its network.
+    """
+    try:
+        replies: list[Any] = await handle.broadcast(method).results_async(
+            timeout_s=_ALL_S, return_exceptions=True
+        )
+    except RayServeException:
+        return []
+    return replies
 
 
 async def _call(response: Any) -> Any:

@@ -1,21 +1,25 @@
 """The way of a request: texture stage, then generation stage, under one deadline.
 
 It knows the stages by two Protocols only, neither processes nor HTTP. Errors pass through typed;
-a stage whose process died raises ``StageCrashed``.
+a stage whose process died raises ``StageCrashed``. What has not begun to answer is then asked once more.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
+from arr_coc.errors import ArrCocError, EngineClosed
 from arr_coc.room import Room
 from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
 from serve_app.admission import AdmissionConfig, Door, Turn, deadline_exceeded
 from serve_app.data_url import Picture, RemotePicture, not_allowed
 from serve_app.errors import StageCrashed
 
+_log = logging.getLogger(__name__)
+_GONE = (StageCrashed, EngineClosed)  # this replica cannot answer; another could
 Result = TypeVar("Result")
 Fetch = Callable[[str, str], AbstractAsyncContextManager[bytes]]
 """Gives what is at a URL for a tenant, as long as the context is open."""
@@ -52,16 +56,20 @@ class Pipeline:
         room: Room | None = None,
         weigh: Callable[[bytes], int] = len,
         fetch: Fetch | None = None,
+        *,
+        several_engines: bool = False,
     ) -> None:
         """``weigh`` tells the bytes that an encoded picture decodes to; so many are held of ``room``
         while its request is under way. It may raise InvalidRequest. Without ``fetch`` no picture is
-        fetched from anywhere."""
+        fetched from anywhere. With ``several_engines`` a request whose engine is gone is handed to
+        another one, once: one that is itself the reason must not end them all."""
         self._texture = texture
         self._generation = generation
         self._door = door or Door(AdmissionConfig())
         self._room = room or Room(2**30)
         self._weigh = weigh
         self._fetch = fetch
+        self._several_engines = several_engines
 
     @property
     def draining(self) -> bool:
@@ -85,32 +93,65 @@ class Pipeline:
         return await self._door.emptied(timeout_s)
 
     async def status(self) -> EngineStatus:
-        """The generation stage's own snapshot; the door learns from it how long the engine's queue is."""
+        """The generation stage's own snapshot; the door learns from it how many engines there are, and how
+        long their queue is."""
         status = await self._generation.status()
         self._door.backlog = status.backlog
+        self._door.scale(status.replicas)
         return status
 
     async def answer(self, turn: Turn, ask: Ask, *images: Picture) -> Report:
         """The whole answer to ``ask`` about its pictures, in the order it shows them; or a typed error."""
         async with self.held(turn, images) as encoded:
             pictures = await self._prepare_all(turn, ask, encoded)
-            return await in_time(turn, lambda: self._generation.answer(_handed_over(ask, turn), *pictures))
+
+            def attempt() -> Awaitable[Report]:
+                return self._generation.answer(_handed_over(ask, turn), *pictures)
+
+            try:
+                return await in_time(turn, attempt)
+            except _GONE as error:
+                self._require_another(error, ask)
+                return await in_time(turn, attempt)
 
     async def stream(self, turn: Turn, ask: Ask, *images: Picture) -> AsyncGenerator[Delta | Report, None]:
         """Deltas, then the report; or a typed error at any point. Closing it cancels the request."""
         async with self.held(turn, images) as encoded:
             pictures = await self._prepare_all(turn, ask, encoded)
-            async with aclosing(self._generation.stream(_handed_over(ask, turn), *pictures)) as events:
-                while True:
-                    try:
-                        event = await in_time(turn, events.__anext__)
-                    except StopAsyncIteration:
-                        raise StageCrashed(
-                            "the generation stage ended before the answer was complete"
-                        ) from None
+            begun = False
+            try:
+                async with aclosing(self._events(turn, ask, pictures)) as events:
+                    async for event in events:
+                        begun = True
+                        yield event
+                return
+            except _GONE as error:
+                if begun:
+                    raise
+                self._require_another(error, ask)
+            async with aclosing(self._events(turn, ask, pictures)) as events:
+                async for event in events:
                     yield event
-                    if isinstance(event, Report):
-                        return
+
+    async def _events(
+        self, turn: Turn, ask: Ask, pictures: Sequence[TexturedPicture]
+    ) -> AsyncGenerator[Delta | Report, None]:
+        """What one engine answers, up to its report."""
+        async with aclosing(self._generation.stream(_handed_over(ask, turn), *pictures)) as events:
+            while True:
+                try:
+                    event = await in_time(turn, events.__anext__)
+                except StopAsyncIteration:
+                    raise StageCrashed("the generation stage ended before the answer was complete") from None
+                yield event
+                if isinstance(event, Report):
+                    return
+
+    def _require_another(self, error: ArrCocError, ask: Ask) -> None:
+        """Raises ``error`` where no other engine is to be asked."""
+        if not self._several_engines or self.draining:
+            raise error
+        _log.warning("request %s: its engine is gone (%s); asking another", ask.request_id, error.code)
 
     @asynccontextmanager
     async def held(self, turn: Turn, images: Sequence[Picture]) -> AsyncIterator[list[bytes]]:

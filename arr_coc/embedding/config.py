@@ -17,7 +17,9 @@ class EmbeddingConfig(BaseModel):
     name: str | None = Field(
         default=None, description="what clients see; the last part of the source by default"
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: cuda where there is one")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="auto: cuda where there is one"
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 on cuda, float32 on the cpu"
     )

@@ -11,6 +11,7 @@ from serve_app.cli.calibrate import calibrate
 from serve_app.cli.cost import cost
 from serve_app.cli.deploy import deploy
 from serve_app.cli.doctor.command import doctor
+from serve_app.cli.kuberay import kuberay
 from serve_app.cli.scale import scale
 from serve_app.cli.serve import serve
 
@@ -51,6 +52,7 @@ app.command(
 )(calibrate)
 app.command()(doctor)
 app.command()(deploy)
+app.command()(kuberay)
 app.command()(cost)
 app.command()(scale)
 

@@ -28,6 +28,8 @@ def _shape(file: ServerFile) -> str | None:
         return "http_options.host must be 0.0.0.0: Cloud Run asks from outside the container"
     if (run.gpu is None) != (file.app.generation.num_gpus == 0):
         return "cloud_run.gpu and generation.num_gpus must both ask for a GPU, or neither"
+    if file.app.generation.most_replicas * file.app.generation.num_gpus > 1:
+        return "generation asks for several GPUs: Cloud Run gives an instance one"
     if run.gpu and (run.cpu < GPU_CPU or run.memory_gib < GPU_MEMORY_GIB):
         return f"beside a GPU cloud_run needs cpu {GPU_CPU} and memory_gib {GPU_MEMORY_GIB} at least"
     if max(run.min_instances, run.warm_hours.instances if run.warm_hours else 0) > run.max_instances:

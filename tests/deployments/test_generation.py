@@ -21,11 +21,12 @@ from arr_coc.model.sources.store import Entry
 from arr_coc.profile import ModelProfile
 from arr_coc.types import Ask, Loading, Sampling
 from arr_coc.vlm import VisionLanguageModel
+from deployments.autoscaling import stats
 from deployments.config import FAILED, TracingConfig
 from deployments.generation import GenerationStage
 from tests.arr_coc import tiny
 from tests.serve_app.fakes import PICTURE
-from tests.system.fake import FakeModel
+from tests.system.fake import WAITING, FakeModel
 
 
 async def _loaded(stage: GenerationStage) -> None:
@@ -106,6 +107,51 @@ async def test_closing_a_stream_ends_the_request_in_the_model(tmp_path: Path) ->
     assert models[0].status().running == 1
     await stream.aclose()
     assert models[0].status().running == 0
+
+
+async def test_one_of_several_counts_as_started_when_its_model_is_loaded(tmp_path: Path) -> None:
+    gate = threading.Event()
+
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer) -> FakeModel:
+        gate.wait(10)
+        return FakeModel(engine, observer)
+
+    stage = GenerationStage(
+        ModelConfig(), EngineConfig(), str(tmp_path), TracingConfig(), load, joins_loaded=True
+    )
+    looked = asyncio.create_task(stage.check_health())
+    await asyncio.sleep(0.05)
+    assert not looked.done()
+    gate.set()
+    await looked
+    assert (await stage.status()).ready
+
+
+async def test_one_of_several_whose_model_cannot_be_loaded_never_starts(tmp_path: Path) -> None:
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer) -> FakeModel:
+        raise ModelLoadError("weights are broken")
+
+    stage = GenerationStage(
+        ModelConfig(), EngineConfig(), str(tmp_path), TracingConfig(), load, joins_loaded=True
+    )
+    with pytest.raises(RuntimeError, match="weights are broken"):
+        await stage.check_health()
+
+
+async def test_the_autoscaler_hears_of_the_tokens_that_wait(tmp_path: Path) -> None:
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer) -> FakeModel:
+        return FakeModel(engine, observer)
+
+    stage = GenerationStage(
+        ModelConfig(), EngineConfig(slots=2), str(tmp_path), TracingConfig(), load, joins_loaded=True
+    )
+    await stage.check_health()
+    asked = [asyncio.create_task(stage.answer(Ask("x", "slow 100"), PICTURE)) for _ in range(5)]
+    while (await stage.status()).waiting < 3:
+        await asyncio.sleep(0.01)
+    assert await stage.record_autoscaling_stats() == stats(3 * WAITING, running=2, slots=2)
+    for each in asked:
+        each.cancel()
 
 
 class Hanging:

@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from prometheus_client import Metric
+
+from deployments.gathering import Places, counted, scrape_all
 from deployments.scraping import Scraper
 
 COUNTS = """
@@ -42,3 +46,33 @@ def test_counts_of_processes_add_up_and_gauges_of_the_dead_are_gone(tmp_path: Pa
     assert "arr_coc_embedding_cache_hits_total 2.0" in text
     assert "arr_coc_embedding_inputs_waiting 6" not in text
     assert "arr_coc_slots 64" not in text
+
+
+def test_nodes_add_up_and_each_counts_once(tmp_path: Path) -> None:
+    here, there = str(tmp_path / "here"), str(tmp_path / "there")
+    for directory in (here, there, there):
+        subprocess.run([sys.executable, "-c", COUNTS, directory], check=True)
+    other = counted(there)
+    told = scrape_all(here, [other, counted(here), other]).decode().splitlines()
+    assert 'arr_coc_requests_total{endpoint="vqa",outcome="ok"} 3.0' in told
+    assert 'arr_coc_http_request_duration_seconds_count{endpoint="vqa"} 3.0' in told
+    names = [line.rpartition(" ")[0] for line in told]
+    assert len(names) == len(set(names))
+    assert set(names) == {line.rpartition(" ")[0] for line in scrape_all(here, []).decode().splitlines()}
+
+
+def test_what_a_lost_node_had_counted_stays_counted_and_its_gauges_go(tmp_path: Path) -> None:
+    here, there = str(tmp_path / "here"), str(tmp_path / "there")
+    for directory in (here, there):
+        subprocess.run([sys.executable, "-c", COUNTS, directory], check=True)
+    places, other = Places(), counted(there)
+    gauge = Metric("arr_coc_slots", "Slots.", "gauge")
+    gauge.add_sample("arr_coc_slots", {}, 7)
+    other = replace(other, metrics=(*other.metrics, gauge))
+    before = scrape_all(here, places.told([other])).decode().splitlines()
+    after = scrape_all(here, places.told([])).decode().splitlines()
+    again = scrape_all(here, places.told([other])).decode().splitlines()
+    assert "arr_coc_slots 7.0" in before
+    assert not any(line.startswith("arr_coc_slots ") for line in after)
+    for text in (before, after, again):
+        assert 'arr_coc_requests_total{endpoint="vqa",outcome="ok"} 2.0' in text

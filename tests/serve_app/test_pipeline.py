@@ -1,13 +1,14 @@
 """Both stages under one deadline."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from arr_coc.errors import DeadlineExceeded, EngineClosed, InvalidImage
-from arr_coc.types import Ask, Backlog, Delta, Report
+from arr_coc.errors import DeadlineExceeded, EngineClosed, InvalidImage, ModelFault, Overloaded
+from arr_coc.types import Ask, Backlog, Delta, Report, TexturedPicture
 from serve_app.admission import AdmissionConfig, Door
 from serve_app.errors import StageCrashed
 from serve_app.pipeline import Pipeline
@@ -30,6 +31,39 @@ def make_pipeline(deadline_s: float = 60) -> tuple[Pipeline, FakeTexture, FakeGe
     texture, generation, clock = FakeTexture(), FakeGeneration(), Clock()
     door = Door(AdmissionConfig(deadline_s=deadline_s), clock)
     return Pipeline(texture, generation, door), texture, generation, clock
+
+
+@dataclass
+class Engines(FakeGeneration):
+    """A new engine for each call; the first ones end with ``errors``, after ``takes_s``."""
+
+    errors: list[Exception] = field(default_factory=list)
+    takes_s: float = 1.0
+    clock: Clock = field(default_factory=Clock)
+
+    async def stream(self, ask: Ask, *pictures: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
+        self.error = self.errors.pop(0) if self.errors else None
+        self.clock.now += self.takes_s
+        async for event in super().stream(ask, *pictures):
+            yield event
+
+
+def with_engines(
+    *errors: Exception, several: bool = True, takes_s: float = 1
+) -> tuple[Pipeline, Engines, Clock]:
+    """A pipeline whose first engines end with ``errors``."""
+    clock = Clock()
+    engines = Engines(errors=list(errors), takes_s=takes_s, clock=clock)
+    door = Door(AdmissionConfig(deadline_s=60), clock)
+    return Pipeline(FakeTexture(), engines, door, several_engines=several), engines, clock
+
+
+async def ask(pipeline: Pipeline, *, streamed: bool) -> list[Delta | Report]:
+    """Everything that is answered to ASK."""
+    with pipeline.admit() as turn:
+        if streamed:
+            return [event async for event in pipeline.stream(turn, ASK, b"")]
+        return [await pipeline.answer(turn, ASK, b"")]
 
 
 async def test_the_time_left_is_told_at_each_hand_over() -> None:
@@ -93,12 +127,87 @@ async def test_only_a_crash_is_tried_again_and_once(errors: list[Exception], cal
     assert len(texture.asks) == calls
 
 
-async def test_generation_is_never_tried_again() -> None:
-    pipeline, _, generation, _ = make_pipeline()
-    generation.error = StageCrashed("died")
-    with pipeline.admit() as turn, pytest.raises(StageCrashed):
-        await pipeline.answer(turn, ASK, b"")
-    assert len(generation.asks) == 1
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_the_only_engine_is_not_asked_again(streamed: bool) -> None:
+    pipeline, engines, _ = with_engines(StageCrashed("died"), several=False)
+    with pytest.raises(StageCrashed):
+        await ask(pipeline, streamed=streamed)
+    assert len(engines.asks) == 1
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("error", [StageCrashed("died"), EngineClosed("ended")])
+async def test_another_engine_answers_what_had_not_begun(error: Exception, streamed: bool) -> None:
+    pipeline, engines, _ = with_engines(error)
+    *_, last = await ask(pipeline, streamed=streamed)
+    assert isinstance(last, Report)
+    assert last.text == ASK.query
+    first, second = engines.asks
+    assert second.remaining_s < first.remaining_s
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_third_engine_is_not_asked(streamed: bool) -> None:
+    pipeline, engines, _ = with_engines(StageCrashed("died"), StageCrashed("died"))
+    with pytest.raises(StageCrashed):
+        await ask(pipeline, streamed=streamed)
+    assert len(engines.asks) == 2
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_another_engine_is_not_asked_for_what_is_the_requests_own_fault(streamed: bool) -> None:
+    pipeline, engines, _ = with_engines(ModelFault("not finite"))
+    with pytest.raises(ModelFault):
+        await ask(pipeline, streamed=streamed)
+    assert len(engines.asks) == 1
+
+
+async def test_what_has_begun_to_answer_is_not_begun_again() -> None:
+    pipeline, engines, _ = with_engines(StageCrashed("died"))
+    engines.words_before_error = 1
+    with pipeline.admit() as turn:
+        events = pipeline.stream(turn, ASK, b"")
+        assert await anext(events) == Delta("what")
+        with pytest.raises(StageCrashed):
+            await anext(events)
+    assert len(engines.asks) == 1
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_another_engine_is_not_asked_after_the_deadline(streamed: bool) -> None:
+    pipeline, engines, _ = with_engines(StageCrashed("died"), takes_s=60)
+    with pytest.raises(DeadlineExceeded):
+        await ask(pipeline, streamed=streamed)
+    assert len(engines.asks) == 1
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_another_engine_is_not_asked_while_the_server_ends(streamed: bool) -> None:
+    pipeline, engines, _ = with_engines(EngineClosed("shutting down"))
+    with pipeline.admit() as turn:
+        await pipeline.drain(0)
+        with pytest.raises(EngineClosed):
+            await (anext(pipeline.stream(turn, ASK, b"")) if streamed else pipeline.answer(turn, ASK, b""))
+    assert len(engines.asks) == 1
+
+
+async def test_the_door_lets_in_as_much_as_all_engines_take() -> None:
+    texture, generation = FakeTexture(), FakeGeneration()
+    pipeline = Pipeline(texture, generation, Door(AdmissionConfig(max_in_flight=2)))
+    generation.state = replace(READY, replicas=3)
+    await pipeline.status()
+    turns = [pipeline.admit() for _ in range(6)]
+    with pytest.raises(Overloaded):
+        pipeline.admit()
+    generation.state = replace(READY, replicas=1)
+    await pipeline.status()
+    for turn in turns[:4]:
+        turn.__exit__(None, None, None)
+    with pytest.raises(Overloaded):
+        pipeline.admit()
+    turns[4].__exit__(None, None, None)
+    with pipeline.admit():
+        pass
 
 
 async def test_a_stage_that_gives_up_by_itself_is_a_crash_not_a_cancellation() -> None:

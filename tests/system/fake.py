@@ -1,7 +1,8 @@
 """The application with a model that needs no weights: its answer tells the picture and the question.
 
-A question ``slow N`` is answered in N words, 50 ms apart; ``fault`` fails; ``repeat ...`` fails in a way
-that nobody foresaw, with words that repeat the question; everything else is answered at once.
+A question ``slow N`` is answered in N words, 50 ms apart, ``late N`` in one after as long; ``fault`` fails;
+``repeat ...`` fails in a way that nobody foresaw, with words that repeat the question; everything else is
+answered at once.
 """
 
 import asyncio
@@ -22,12 +23,13 @@ from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Observer
 from arr_coc.errors import EngineClosed, ModelFault
 from arr_coc.model.config import ModelConfig
-from arr_coc.types import Ask, Delta, EngineStatus, Grid, Report, TexturedPicture, Usage
+from arr_coc.types import Ask, Backlog, Delta, EngineStatus, Grid, Report, TexturedPicture, Usage
 from deployments.generation import Answerer
 from serve_app.app import assembled
 from serve_app.config import AppConfig
 
 WORD_S = 0.05
+WAITING = 1000  # tokens that each of those beyond the slots is said to have
 
 
 class FakeModel:
@@ -53,6 +55,8 @@ class FakeModel:
         self._count(1)
         try:
             words = self._words(ask, *pictures)
+            if ask.query.startswith("late "):
+                await asyncio.sleep(WORD_S * int(ask.query.split()[1]))
             for word in words:
                 yield Delta(word + " ")
                 if len(words) > 1:
@@ -72,7 +76,20 @@ class FakeModel:
             self._observer.finished(outcome, times, ask.trace_headers)
 
     def status(self) -> EngineStatus:
-        return EngineStatus(True, "ok", "fake", "cpu", "none", self._running, 0, self._engine.slots, 0.0)
+        waiting = max(0, self._running - self._engine.slots)
+        running, slots = self._running - waiting, self._engine.slots
+        return EngineStatus(
+            True,
+            "ok",
+            "fake",
+            "cpu",
+            "none",
+            running,
+            waiting,
+            slots,
+            0.0,
+            backlog=Backlog(WAITING * waiting),
+        )
 
     async def drain(self, timeout_s: float) -> None:
         self._draining.set()

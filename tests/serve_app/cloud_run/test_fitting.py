@@ -18,6 +18,7 @@ from tests.serve_app.cloud_run.releases import release
         ({"http": {"max_body_mib": 33}}, "http.max_body_mib"),
         ({"http": {"max_decoded_mib": 16 * 1024}}, "cloud_run.memory_gib"),
         ({"cloud_run": {"gpu": None}}, "cloud_run.gpu"),
+        ({"generation": {"replicas": 2}}, "several GPUs"),
         ({"cloud_run": {"cpu": 2}}, "cpu 4"),
         ({"cloud_run": {"memory_gib": 8}}, "memory_gib 16"),
         ({"cloud_run": {"min_instances": 4}}, "cloud_run.max_instances"),

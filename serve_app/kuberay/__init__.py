@@ -1,0 +1,1 @@
+"""The same application on several machines, under KubeRay's operator on Kubernetes."""
