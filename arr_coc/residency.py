@@ -77,11 +77,11 @@ class Residency:
         return visit
 
     def leave(self, visit: Visit) -> None:
-        """A visit ends, or gives its waiting up."""
+        """A visit ends, or gives its waiting up. Nothing happens where its model has failed it."""
         if visit.inside:
             visit.inside = False
             self._models[visit.model].visitors -= 1
-        else:
+        elif visit in self._waiting:
             self._waiting.remove(visit)
 
     def measured(self, model: str, size: int) -> None:
@@ -110,6 +110,10 @@ class Residency:
     def fits(self, size: int) -> bool:
         """Whether a model of this size can be loaded beside all that are here, without any having to go."""
         return self.limit is None or self.held + size <= self.limit
+
+    def knows(self, model: str) -> bool:
+        """Whether the size of ``model`` is known."""
+        return model in self._models and self._models[model].size is not None
 
     def stage(self, model: str) -> Stage:
         """Where ``model`` is."""

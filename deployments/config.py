@@ -28,6 +28,16 @@ class GenerationStageConfig(BaseModel):
     num_gpus: float = Field(
         default=0.0, ge=0, description="what Ray reserves; 0 hides every GPU from the model"
     )
+    models_gib: float | None = Field(
+        default=None,
+        gt=0,
+        description="what all loaded models may hold together, weights, slots and what is kept of pictures; "
+        "by default, where several are served, what is free on the device before the first is loaded, less 15 %",
+    )
+
+    @property
+    def models_bytes(self) -> int | None:
+        return None if self.models_gib is None else int(self.models_gib * 2**30)
 
 
 class TracingConfig(BaseModel):

@@ -107,6 +107,32 @@ class TextureMetrics(_Metrics):
         self._work.observe(work_s)
 
 
+class ModelMetrics(_Metrics):
+    """What becomes of the models; `deployments.models.Counts`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loaded = self._gauge("models_loaded", "Models in memory.")
+        self._swaps = self._counter("model_swaps", "Models let go because another one was asked for.")
+        self._seconds = self._histogram(
+            "model_load_seconds", "Time to load a model, its download included.", SECONDS
+        )
+        self._waits = self._histogram(
+            "model_queue_time_seconds", "Time a request waited for its model to be loaded.", SECONDS
+        )
+
+    def loaded(self, models: int, seconds: float) -> None:
+        self._loaded.set(models)
+        self._seconds.observe(seconds)
+
+    def let_go(self, models: int) -> None:
+        self._loaded.set(models)
+        self._swaps.inc()
+
+    def waited(self, seconds: float) -> None:
+        self._waits.observe(seconds)
+
+
 class EngineMetrics(_Metrics):
     """The engine's `Observer`; make one per process."""
 

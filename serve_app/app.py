@@ -32,19 +32,20 @@ def assembled(args: AppConfig, load: Load) -> Application:
     Keys are read here: only their digests go to other processes. Raises ConfigError."""
     args = args.with_pinned_model()  # all stages load the same; already so under `python -m serve_app`
     keys = Keyring.read(args.access.keys_file, os.environ)
+    models = args.served_models
     metrics = os.environ.get(METRICS_DIRECTORY) or tempfile.mkdtemp(prefix="arr-coc-metrics-")
     texture = _stage(
         TextureStage,
         num_replicas=args.texture.replicas,
         max_ongoing_requests=args.stage_ongoing,
         ray_actor_options={"num_cpus": args.texture.num_cpus},
-    ).bind(args.texture, args.model, args.engine, args.pictures, metrics, args.tracing)
+    ).bind(args.texture, models, args.engine, args.pictures, metrics, args.tracing)
     generation = _stage(
         GenerationStage,
         num_replicas=1,
         max_ongoing_requests=args.stage_ongoing,
         ray_actor_options={"num_cpus": args.generation.num_cpus, "num_gpus": args.generation.num_gpus},
-    ).bind(args.model, args.engine, metrics, args.tracing, load)
+    ).bind(models, args.engine, args.generation, metrics, args.tracing, load)
     application: Application = _stage(
         Ingress,
         num_replicas=args.ingress_replicas,

@@ -6,10 +6,10 @@ same one. Sizes that follow from the engine's are derived here, in one place.
 
 import math
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from arr_coc.decoding import PictureLimits
 from arr_coc.engine.config import EngineConfig
@@ -28,6 +28,9 @@ HEALTH_CALLS = 64  # concurrent probes and scrapes that an ingress replica answe
 SAY_LATE_S = 10  # after the deadline, for the server to say so before the platform hangs up
 
 
+ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,6 +39,11 @@ class AppConfig(_Section):
     """Everything about the application; the ``args`` of its Serve config."""
 
     model: ModelConfig = ModelConfig()
+    models: dict[ModelName, ModelConfig] = Field(
+        default={},
+        description="models that requests choose by name; the first one answers where none is named. "
+        "With model beside them, that is the first one",
+    )
     engine: EngineConfig = EngineConfig()
     pictures: PictureLimits = PictureLimits()
     texture: TextureStageConfig = TextureStageConfig()
@@ -49,19 +57,46 @@ class AppConfig(_Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.model.device == "cuda" and self.generation.num_gpus == 0:
+        served = self.served_models
+        if len(served) < len(self.models) + ("model" in self.model_fields_set or not self.models):
+            raise ValueError("model and models have a name in common")
+        if any(model.name not in (None, name) for name, model in self.models.items()):
+            raise ValueError("a model of models has the name that it stands under; leave name out")
+        if len({model.device for model in served.values()}) > 1:
+            raise ValueError("all models must have the same device: they share its memory")
+        if self.default_model.device == "cuda" and self.generation.num_gpus == 0:
             raise ValueError("model.device is cuda, so generation.num_gpus must be above 0")
         if self.pictures.max_bytes > self.http.max_body_bytes:
             raise ValueError("pictures.max_bytes must not exceed http.max_body_mib")
         return self
 
     def with_pinned_model(self) -> Self:
-        """The same, with a model source that names one content for ever, under the same name.
+        """The same, with model sources that name one content for ever, under the same names.
 
-        Asks the network where the source is somewhere else and not pinned yet. Raises ConfigError.
+        Asks the network where a source is somewhere else and not pinned yet. Raises ConfigError.
         """
-        pinned = {"source": pin(self.model.source), "name": self.model.served_name}
-        return self.model_copy(update={"model": self.model.model_copy(update=pinned)})
+        models = {
+            name: _pinned(model.model_copy(update={"name": name})) for name, model in self.models.items()
+        }
+        update: dict[str, object] = {"models": models}
+        if "model" in self.model_fields_set or not models:
+            update["model"] = _pinned(self.model)
+        return self.model_copy(update=update)
+
+    @property
+    def served_models(self) -> dict[str, ModelConfig]:
+        """All models by the names that clients use, the default one first."""
+        first = (
+            {}
+            if self.models and "model" not in self.model_fields_set
+            else {self.model.served_name: self.model}
+        )
+        return first | {name: model.model_copy(update={"name": name}) for name, model in self.models.items()}
+
+    @property
+    def default_model(self) -> ModelConfig:
+        """The one that answers where a request names none."""
+        return next(iter(self.served_models.values()))
 
     @property
     def engine_load(self) -> int:
@@ -148,6 +183,10 @@ def read_config(path: Path) -> ServerFile:
         return ServerFile.model_validate(content)
     except ValidationError as error:
         raise ConfigError(f"{path}: {_first(error)}") from error
+
+
+def _pinned(model: ModelConfig) -> ModelConfig:
+    return model.model_copy(update={"source": pin(model.source), "name": model.served_name})
 
 
 def _first(error: ValidationError) -> str:

@@ -72,6 +72,9 @@ class GenerationHandle:
         finally:
             response.cancel()  # nothing happens where it has ended
 
+    async def expect(self, model: str) -> None:
+        await _call(self._handle.expect.remote(model))
+
     async def status(self) -> EngineStatus:
         status: EngineStatus = await _call(self._handle.status.remote())
         return status

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from arr_coc.types import EngineStatus, Loading
+from arr_coc.types import EngineStatus, ModelState
 from serve_app.health import StatusWatch
 from serve_app.pipeline import Pipeline
 
@@ -36,12 +36,22 @@ class VisualTokensReply(_Reply):
     side: int
 
 
-class HealthReply(_Reply):
-    """The model is loaded and warm. ``running`` sequences hold one of the ``slots``, ``waiting`` ones
-    are queued for one."""
+class LoadingReply(_Reply):
+    """How far the weights of a model are on their way, to this machine or from there into memory."""
 
-    status: Literal["ok"]
+    bytes_done: int
+    bytes_total: int
+    seconds_left: float
+
+
+class HealthReply(_Reply):
+    """The server takes requests: models of its start are loaded and warm. ``loading``: one that is loaded
+    when it is asked for is on its way. ``running`` sequences hold one of the ``slots``, ``waiting`` ones are
+    queued for one, or for their model. ``model`` answers where none is named; ``models`` are all."""
+
+    status: Literal["ok", "loading"]
     model: str
+    models: dict[str, ModelState]
     device: str
     dtype: str
     running: int
@@ -49,21 +59,16 @@ class HealthReply(_Reply):
     slots: int
     visual_tokens: VisualTokensReply | None
     versions: dict[str, str]
-
-
-class LoadingReply(_Reply):
-    """How far the download of the model is."""
-
-    bytes_done: int
-    bytes_total: int
-    seconds_left: float
+    loading: LoadingReply | None = None
 
 
 class UnavailableReply(_Reply):
-    """No answer can be expected now, and why; ``loading`` while the model is downloaded."""
+    """No answer can be expected now, and why; ``phase`` of the start, and ``loading`` while the weights are
+    on their way."""
 
     status: Literal["unavailable", "loading"]
     reason: str
+    phase: str | None = None
     loading: LoadingReply | None = None
 
 
@@ -94,10 +99,11 @@ def _health(
     status = watch.status
     reason = "the server is shutting down" if pipeline.draining else watch.trouble()
     if reason is not None or status is None:
-        return _unavailable(reason or "starting", status.loading if status is not None else None)
+        return _unavailable(reason or "starting", status)
     return HealthReply(
-        status="ok",
+        status="loading" if "loading" in status.models.values() else "ok",
         model=status.model,
+        models=dict(status.models) or {status.model: "loaded"},
         device=status.device,
         dtype=status.dtype,
         running=status.running,
@@ -105,13 +111,21 @@ def _health(
         slots=status.slots,
         visual_tokens=_visual_tokens(status),
         versions=dict(versions),
+        loading=_loading(status),
     )
 
 
-def _unavailable(reason: str, loading: Loading | None) -> UnavailableReply:
-    if loading is None:
-        return UnavailableReply(status="unavailable", reason=reason)
-    return UnavailableReply(status="loading", reason=reason, loading=LoadingReply(**asdict(loading)))
+def _unavailable(reason: str, status: EngineStatus | None) -> UnavailableReply:
+    phase = status.phase if status is not None else None
+    loading = _loading(status)
+    kind: Literal["unavailable", "loading"] = "unavailable" if loading is None else "loading"
+    return UnavailableReply(status=kind, reason=reason, phase=phase, loading=loading)
+
+
+def _loading(status: EngineStatus | None) -> LoadingReply | None:
+    if status is None or status.loading is None:
+        return None
+    return LoadingReply(**asdict(status.loading))
 
 
 def _visual_tokens(status: EngineStatus) -> VisualTokensReply | None:

@@ -22,6 +22,10 @@ class ModelConfig(BaseModel):
         default="auto", description="auto: bfloat16 on cuda, float32 on the cpu"
     )
     threads: int | None = Field(default=None, ge=1, description="torch threads on the cpu")
+    when: Literal["start", "first_request"] = Field(
+        default="start",
+        description="when it is downloaded and loaded; the server is ready once all models of its start are",
+    )
 
     @field_validator("source")
     @classmethod

@@ -3,7 +3,7 @@
 Knows nothing of vision towers, prompts or positions.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
@@ -38,7 +38,16 @@ class Decoder:
         return logits
 
 
-def kv_shape(text: Any, model: PreTrainedModel) -> KVShape:
+class Placed(Protocol):
+    """Where numbers lie, and how precisely: a model, or what one will be."""
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+    @property
+    def device(self) -> torch.device: ...
+
+
+def kv_shape(text: Any, model: Placed) -> KVShape:
     """What a slot must hold for the language model of configuration ``text``."""
     return KVShape(
         layers=text.num_hidden_layers,

@@ -8,7 +8,6 @@ import time
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from arr_coc.errors import InvalidRequest
 from arr_coc.types import Ask, Report
 from serve_app.admission import Turn
 from serve_app.health import StatusWatch
@@ -31,20 +30,22 @@ class OpenAIRoutes:
         self._started = int(time.time())
 
     async def models(self, request: Request) -> Response:
-        """The one model that is served. Raises EngineClosed (``not_ready``) until it is loaded."""
-        models = ModelList(object="list", data=(self._card(),))
+        """The models that are served. Raises EngineClosed (``not_ready``) until those of the start are loaded."""
+        self._watch.require_loaded()
+        models = ModelList(object="list", data=tuple(map(self._card, self._watch.models)))
         return JSONResponse(models.model_dump(mode="json"))
 
     async def model(self, request: Request) -> Response:
         """The model of that name. Raises InvalidRequest (``model_not_found``) for any other."""
-        card = self._card()
-        self._require_served(request.path_params["model"])
-        return JSONResponse(card.model_dump(mode="json"))
+        name = request.path_params["model"]
+        self._watch.require_loaded()
+        self._watch.require_served(name)
+        return JSONResponse(self._card(name).model_dump(mode="json"))
 
     async def chat_completions(self, request: Request, turn: Turn, fields: object) -> Response:
         """The next message of a conversation, whole or as a stream."""
         asked = read_chat(fields, self._limits)
-        self._require_served(asked.request.model)
+        self._watch.require_served(asked.request.model)
         record = record_of(request.scope)
         ask = asked.ask(record.request_id, turn.remaining_s())
         with asked.named_as_sent():
@@ -76,20 +77,8 @@ class OpenAIRoutes:
         return EventStream(first, events, spelling)
 
     def served_model(self) -> str:
-        """The name of the served model; "" while nothing is known of it."""
-        status = self._watch.status
-        return status.model if status else ""
+        """The name of the default model; "" while nothing is known of it."""
+        return next(iter(self._watch.models), "")
 
-    def _card(self) -> Model:
-        self._watch.require_loaded()
-        return Model(id=self.served_model(), object="model", created=self._started, owned_by="arr-coc-serve")
-
-    def _require_served(self, name: str) -> None:
-        if self._watch.status is None:  # gone since the request was let in
-            self._watch.require_loaded()
-        if name != self.served_model():
-            raise InvalidRequest(
-                "no such model is served; GET /v1/models tells the one that is",
-                code="model_not_found",
-                param="model",
-            )
+    def _card(self, name: str) -> Model:
+        return Model(id=name, object="model", created=self._started, owned_by="arr-coc-serve")

@@ -31,7 +31,12 @@ def _prepare(
     engine = EngineConfig(max_length=max_length)
     with TemporaryDirectory() as metrics:
         stage = TextureStage(
-            TextureStageConfig(), model or ModelConfig(), engine, PictureLimits(), metrics, TracingConfig()
+            TextureStageConfig(),
+            {"it": model or ModelConfig()},
+            engine,
+            PictureLimits(),
+            metrics,
+            TracingConfig(),
         )
         return asyncio.run(stage.prepare(ask, image))
 
