@@ -1,5 +1,6 @@
 """The memory of a replica's device, as the library measures it: its imports wait until it is asked."""
 
+import sys
 from typing import Protocol
 
 from arr_coc.engine.config import EngineConfig
@@ -49,6 +50,5 @@ class DeviceMemory:
         return held_bytes(model)
 
     def give_back(self) -> None:
-        from arr_coc.sizing import give_back
-
-        give_back()
+        if "arr_coc.sizing" in sys.modules:  # else nothing was loaded that could be given back
+            sys.modules["arr_coc.sizing"].give_back()

@@ -69,14 +69,16 @@ async def test_while_the_model_is_downloaded_it_tells_how_far(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ARR_COC_CACHE", str(tmp_path / "cache"))
-    gate = threading.Event()
+    gate, begun = threading.Event(), threading.Event()
 
     def load(model: ModelConfig, engine: EngineConfig, observer: Observer, tell: Tell) -> FakeModel:
+        begun.set()
         gate.wait(10)
         raise ModelLoadError("cut")
 
     source = "gs://bucket/model#1"
     stage = _stage(tmp_path / "metrics", load, ModelConfig(source=source))
+    assert begun.wait(10)
     assert (await stage.status()).loading is None
     told = Loading(512, 1024, 3.5)
     entry = Entry(Prefix("bucket", "model", 1))
