@@ -53,6 +53,10 @@ class _Metrics:
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(name, text, namespace=_PREFIX, registry=self.registry, multiprocess_mode="livesum")
 
+    def _once(self, name: str, text: str, *labels: str) -> Gauge:
+        """A gauge that one process sets, once."""
+        return Gauge(name, text, labels, namespace=_PREFIX, registry=self.registry, multiprocess_mode="max")
+
     def _histogram(self, name: str, text: str, buckets: Iterable[float], *labels: str) -> Histogram:
         return Histogram(
             name, text, labels, namespace=_PREFIX, registry=self.registry, buckets=tuple(buckets)
@@ -105,6 +109,21 @@ class TextureMetrics(_Metrics):
         """A picture was prepared or refused, ``queue_s`` seconds after its arrival, in ``work_s``."""
         self._queue.observe(queue_s)
         self._work.observe(work_s)
+
+
+class StartMetrics(_Metrics):
+    """How long the start took; told by the process that was started."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seconds = self._once(
+            "startup_seconds", "Duration of each phase of the start; ready is all of it.", "phase"
+        )
+
+    def started(self, phases: Mapping[str, float]) -> None:
+        """The server is ready; ``phases`` took so many seconds, some of them beside others."""
+        for phase, seconds in phases.items():
+            self._seconds.labels(phase).set(seconds)
 
 
 class ModelMetrics(_Metrics):

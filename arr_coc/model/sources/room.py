@@ -8,6 +8,15 @@ from arr_coc.errors import NoRoom
 
 _GIB = 2**30
 _IN_MEMORY = ("tmpfs", "ramfs")
+_CGROUPS = (  # version 2, and version 1: limit, use, and what of that is reclaimable file cache
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    (
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        "total_inactive_file",
+    ),
+)
 
 
 def require_room(directory: Path, download: int, loaded: int, *, copied: bool) -> None:
@@ -49,10 +58,11 @@ def free_memory(root: Path = Path("/")) -> int:
     """Bytes that a process may still take: of the machine, or of the container where that is less."""
     free = [_meminfo(root / "proc/meminfo")]
     cgroup = root / "sys/fs/cgroup"
-    with suppress(OSError, ValueError):  # no container, no limit ("max"), or an older kernel's files
-        limit = int((cgroup / "memory.max").read_text())
-        used = int((cgroup / "memory.current").read_text())
-        free.append(limit - used + _reclaimable(cgroup / "memory.stat"))
+    for limit, used, rows, reclaimable in _CGROUPS:
+        with suppress(OSError, ValueError):  # no container, no limit ("max"), or the other version's files
+            most = int((cgroup / limit).read_text())
+            taken = int((cgroup / used).read_text())
+            free.append(most - taken + _reclaimable(cgroup / rows, reclaimable))
     return max(0, min(free))
 
 
@@ -61,7 +71,7 @@ def _meminfo(path: Path) -> int:
     return int(rows["MemAvailable"].split()[0]) * 1024
 
 
-def _reclaimable(path: Path) -> int:
+def _reclaimable(path: Path, row: str) -> int:
     """File cache that the kernel gives back when it is needed."""
     rows = dict(line.split() for line in path.read_text().splitlines())
-    return int(rows.get("inactive_file", 0))
+    return int(rows.get(row, 0))
