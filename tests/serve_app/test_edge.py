@@ -73,7 +73,7 @@ def test_where_no_ingress_is_the_first_process_is_asked_and_not_rays_proxy(tmp_p
     early = f"server early unix@{tmp_path}/early.sock backup"
     assert re.findall(r"server .*", backends["default_backend"]) == ["server 5s", early]
     assert re.findall(r"server .*", backends["app"]) == ["server one 127.0.0.1:30000 check", early]
-    assert "404" not in config
+    assert "status 404" not in config
 
 
 def test_a_configuration_without_a_frontend_is_not_run_unguarded(tmp_path: Path) -> None:
