@@ -1,22 +1,28 @@
 """Whether a model fits, asked before anything of it is fetched."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from arr_coc.errors import NoRoom
 
 _GIB = 2**30
 _IN_MEMORY = ("tmpfs", "ramfs")
-_CGROUPS = (  # version 2, and version 1: limit, use, and what of that is reclaimable file cache
-    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
-    (
-        "memory/memory.limit_in_bytes",
-        "memory/memory.usage_in_bytes",
-        "memory/memory.stat",
-        "total_inactive_file",
-    ),
-)
+
+
+class _Version(NamedTuple):
+    """How the kernel names memory's files in one version of control groups."""
+
+    mount: str  # below /sys/fs/cgroup; also the controller, as /proc/self/cgroup names it
+    limit: str
+    used: str
+    reclaimable: str  # a row of memory.stat
+
+
+_VERSION_2 = _Version("", "memory.max", "memory.current", "inactive_file")
+_VERSION_1 = _Version("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 
 def require_room(directory: Path, download: int, loaded: int, *, copied: bool) -> None:
@@ -55,20 +61,29 @@ def in_memory(directory: Path) -> bool:
 
 
 def free_memory(root: Path = Path("/")) -> int:
-    """Bytes that a process may still take: of the machine, or of the container where that is less."""
-    free = [_meminfo(root / "proc/meminfo")]
-    cgroup = root / "sys/fs/cgroup"
-    for limit, used, rows, reclaimable in _CGROUPS:
-        with suppress(OSError, ValueError):  # no container, no limit ("max"), or the other version's files
-            most = int((cgroup / limit).read_text())
-            taken = int((cgroup / used).read_text())
-            free.append(most - taken + _reclaimable(cgroup / rows, reclaimable))
+    """Bytes that a process may still take: of the machine, or of the containers around it where that is less."""
+    free = [_meminfo(root / "proc/meminfo"), *_free_of_groups(root)]
     return max(0, min(free))
 
 
 def _meminfo(path: Path) -> int:
     rows = dict(line.split(":", 1) for line in path.read_text().splitlines())
     return int(rows["MemAvailable"].split()[0]) * 1024
+
+
+def _free_of_groups(root: Path) -> Iterator[int]:
+    """What limited control groups leave: the one that a container shows as the root, and this process's own."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        lines = []
+    paths = {controllers: path.lstrip("/") for _, controllers, path in (line.split(":", 2) for line in lines)}
+    for version in (_VERSION_2, _VERSION_1):
+        top = root / "sys/fs/cgroup" / version.mount
+        for group in {top, top / paths.get(version.mount, "")}:
+            with suppress(OSError, ValueError):  # no limit ("max"), or the other version's files
+                limit, used = (int((group / name).read_text()) for name in (version.limit, version.used))
+                yield limit - used + _reclaimable(group / "memory.stat", version.reclaimable)
 
 
 def _reclaimable(path: Path, row: str) -> int:
