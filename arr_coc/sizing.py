@@ -14,10 +14,13 @@ import torch
 from transformers import AutoConfig
 
 from arr_coc.engine.config import EngineConfig
-from arr_coc.engine.memory import HEADROOM, slot_bytes
+from arr_coc.engine.memory import HEADROOM, activation_bytes, slot_bytes
 from arr_coc.errors import ModelLoadError
+from arr_coc.geometry import geometry
+from arr_coc.model import precision
+from arr_coc.model.adapter import Footprint
 from arr_coc.model.config import ModelConfig
-from arr_coc.model.decoder import kv_shape
+from arr_coc.model.decoder import kv_shape, layer_numbers
 from arr_coc.model.loading import placement
 from arr_coc.model.sources.files import require_family
 from arr_coc.model.sources.room import free_memory
@@ -38,14 +41,16 @@ class _Planned:
 def weight_bytes(directory: Path, model: ModelConfig) -> int:
     """Bytes of the weights once they are loaded. Raises NotSafetensors, and ModelLoadError where the device
     is not there."""
-    return measure(directory).parameters * placement(model)[1].itemsize
+    weights, itemsize = measure(directory), placement(model)[1].itemsize
+    whole = weights.parameters - weights.matrices
+    return precision.held_bytes(whole, weights.matrices, itemsize, model.quantization)
 
 
 def resident_bytes(directory: Path, model: ModelConfig, engine: EngineConfig) -> int:
-    """Bytes that the model holds while it is loaded: weights, slots, and what is kept of pictures.
+    """Bytes that the model holds while it is loaded: weights, slots, what is kept of pictures, and what a
+    forward takes, since models that are loaded run beside one another.
 
-    What forwards take while they run is not among them: that is the headroom of `memory_limit`. Raises
-    UnsupportedFamily, NotSafetensors and ModelLoadError.
+    Raises UnsupportedFamily, NotSafetensors and ModelLoadError.
     """
     require_family(directory)
     device, dtype = placement(model)
@@ -53,13 +58,23 @@ def resident_bytes(directory: Path, model: ModelConfig, engine: EngineConfig) ->
         config: Any = AutoConfig.from_pretrained(directory, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelLoadError(f"the model at {directory} cannot be read: {error}") from error
-    shape = kv_shape(config.get_text_config(), _Planned(dtype, device))
+    text, weights = config.get_text_config(), weight_bytes(directory, model)
+    shape = kv_shape(text, _Planned(dtype, device))
+    one = Footprint(weights, layer_numbers(text, config.vision_config, _patches(config)), text.vocab_size)
     slots = engine.slots * slot_bytes(shape, engine.max_length)
-    return weight_bytes(directory, model) + slots + engine.shared_bytes
+    return weights + slots + engine.shared_bytes + activation_bytes(shape, one, engine)
+
+
+def _patches(config: Any) -> float:
+    """Patches of the vision tower for each visual token."""
+    fixed = geometry(config.to_dict()).fixed
+    if fixed is None:
+        return float(config.vision_config.spatial_merge_size**2)
+    return fixed.grid.cells / fixed.grid.tokens
 
 
 def memory_limit(model: ModelConfig) -> int:
-    """Bytes that models may hold on the device of ``model``: what is free now, less what forwards need."""
+    """Bytes that models may hold on the device of ``model``: what is free now, less the headroom."""
     device, _ = placement(model)
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
     return int(free * (1 - HEADROOM))

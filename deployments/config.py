@@ -32,7 +32,7 @@ class GenerationStageConfig(BaseModel):
         default=None,
         gt=0,
         description="what all loaded models may hold together, weights, slots and what is kept of pictures; "
-        "by default, where several are served, what is free on the device before the first is loaded, less 15 %",
+        "by default, where several are served, what is free on the device before the first is loaded, less a tenth",
     )
 
     @property

@@ -299,7 +299,7 @@ class Models:
         _log.info({"event": "model measured", "model": name, "bytes": size, "limit": limit})
         if size > limit:
             raise NoRoom(
-                f"the model {name} needs {size / _GIB:.2f} GiB (weights, engine.slots and engine.shared_mib), "
+                f"the model {name} needs {size / _GIB:.2f} GiB (weights, slots, forwards, and what is kept of pictures), "
                 f"and models may hold {limit / _GIB:.2f} GiB; lower engine.slots, engine.max_length or "
                 "engine.shared_mib, or take a smaller model"
             )

@@ -3,12 +3,13 @@
 Knows nothing of vision towers, prompts or positions.
 """
 
+import math
 from typing import Any, Protocol
 
 import torch
 from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
 
-from arr_coc.model.adapter import Batch, KVShape
+from arr_coc.model.adapter import Batch, Footprint, KVShape
 
 
 class Decoder:
@@ -56,6 +57,40 @@ def kv_shape(text: Any, model: Placed) -> KVShape:
         dtype=model.dtype,
         device=model.device,
     )
+
+
+def footprint(text: Any, vision: Any, patches: float, model: PreTrainedModel) -> Footprint:
+    """What ``model`` takes of memory, by its language model's configuration and its vision tower's, which
+    sees ``patches`` for each visual token."""
+    return Footprint(
+        weight_bytes=sum(_held_bytes(weight) for weight in (*model.parameters(), *model.buffers())),
+        layer_numbers=layer_numbers(text, vision, patches),
+        vocabulary=text.vocab_size,
+    )
+
+
+def layer_numbers(text: Any, vision: Any, patches: float) -> int:
+    """What one layer, of either tower, holds at once for a token of the prompt; arguments as above."""
+    seen = getattr(vision, "embed_dim", None) or vision.hidden_size  # the former is Qwen2-VL's
+    pixels = 3 * vision.patch_size**2 * getattr(vision, "temporal_patch_size", 1)
+    a_patch = 4 * pixels + _layer_numbers(  # pixels are float32, and copied to the model's dtype
+        seen, getattr(vision, "intermediate_size", None) or seen * vision.mlp_ratio
+    )
+    a_token = _layer_numbers(text.hidden_size, getattr(text, "intermediate_size", None) or text.ffn_dim)
+    numbers: int = math.ceil(max(a_token, patches * a_patch))
+    return numbers
+
+
+def _layer_numbers(hidden: int, intermediate: float) -> float:
+    """The stream, its norm, queries, keys, values, attention's result and two copies; the three of a gated MLP."""
+    return 8 * hidden + 3 * intermediate
+
+
+def _held_bytes(weight: torch.Tensor) -> int:
+    """Of a quantized tensor, what it wraps: to the outside it has the shape and dtype of the whole one."""
+    if hasattr(weight, "__tensor_flatten__"):
+        return sum(_held_bytes(getattr(weight, name)) for name in weight.__tensor_flatten__()[0])
+    return weight.nbytes
 
 
 def eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

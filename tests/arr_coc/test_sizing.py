@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from arr_coc.engine.cache import SlotCache
 from arr_coc.engine.config import EngineConfig
-from arr_coc.engine.memory import HEADROOM
+from arr_coc.engine.memory import HEADROOM, plan
 from arr_coc.engine.observer import Silent
 from arr_coc.errors import UnsupportedFamily
 from arr_coc.model.config import ModelConfig
@@ -31,9 +30,10 @@ def test_what_a_model_holds_is_known_from_its_files(tmp_path: Path, family: str)
     tokenizer.save_pretrained(str(tmp_path))
     model = ModelConfig(source=str(tmp_path), device="cpu")
     adapter = load(tmp_path, model)
-    cache = SlotCache(adapter.kv, ENGINE.slots, ENGINE.max_length)
-    slots = sum(tensor.nbytes for tensor in (*cache.keys, *cache.values))
-    assert resident_bytes(tmp_path, model, ENGINE) == weight_bytes(tmp_path, model) + slots + 2 * 2**20
+    planned = plan(adapter.kv, adapter.footprint, ENGINE)  # of the model as it was loaded
+    rest = planned.slots + planned.shared + planned.activations
+    assert resident_bytes(tmp_path, model, ENGINE) == weight_bytes(tmp_path, model) + rest
+    assert weight_bytes(tmp_path, model) == pytest.approx(planned.weights, rel=0.02)  # and a few buffers
     half = model.model_copy(update={"dtype": "bfloat16"})
     assert 2 * weight_bytes(tmp_path, half) == weight_bytes(tmp_path, model)
 
