@@ -12,7 +12,7 @@ from pathlib import Path
 
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Observer, Observers
-from arr_coc.errors import EngineClosed
+from arr_coc.errors import DeadlineExceeded, EngineClosed
 from arr_coc.model.config import ModelConfig
 from arr_coc.types import Ask, Delta, EngineStatus, Report, StartPhase, Tell, TexturedPicture
 from deployments.config import FAILED, GenerationStageConfig, TracingConfig
@@ -174,8 +174,11 @@ class GenerationStage:
 
 
 def _later(ask: Ask, began: float) -> Ask:
-    """``ask`` with the time that it still has."""
-    return replace(ask, remaining_s=ask.remaining_s - (time.monotonic() - began))
+    """``ask`` with the time that it still has. Raises DeadlineExceeded where it has none."""
+    remaining_s = ask.remaining_s - (time.monotonic() - began)
+    if remaining_s <= 0:
+        raise DeadlineExceeded("the deadline passed before the model was loaded")
+    return replace(ask, remaining_s=remaining_s)
 
 
 def _placed(model: ModelConfig) -> ModelConfig:

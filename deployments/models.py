@@ -113,10 +113,10 @@ class Models:
         Raises DeadlineExceeded where it is not loaded within ``remaining_s``, EngineClosed where it cannot
         be, or the replica is draining.
         """
-        visit = self._ask(name)
+        visit, turn = self._ask(name)
         try:
             if not visit.inside:
-                await self._wait(visit, remaining_s)
+                await self._wait(turn, remaining_s)
             yield self._answerers[name]
         finally:
             self._leave(visit)
@@ -142,8 +142,8 @@ class Models:
             known = self._policy.knows(name)
             if self._draining or self._policy.stage(name) is not Stage.ABSENT or (self._limited and known):
                 return
-        visit = self._ask(name)
-        self._in_thread(self._await, visit)
+            visit, turn = self._ask(name)
+        self._in_thread(self._await, visit, turn)
 
     # What any thread may call
 
@@ -167,24 +167,22 @@ class Models:
 
     # Visits
 
-    def _ask(self, name: str) -> Visit:
+    def _ask(self, name: str) -> tuple[Visit, "Future[None]"]:
+        """A visit, and what comes to its end once that is let in, or never can be."""
         with self._lock:
             if self._draining:
                 raise EngineClosed("The server is shutting down.")
             visit = self._policy.ask(name)
             self._visits += 1
-            self._turns[visit] = Future()
+            turn = self._turns[visit] = Future()
             self._settle()
-            return visit
+            return visit, turn
 
-    async def _wait(self, visit: Visit, remaining_s: float) -> None:
+    async def _wait(self, turn: "Future[None]", remaining_s: float) -> None:
         began, limit = time.monotonic(), asyncio.timeout(remaining_s)
         try:
-            with self._lock:
-                turn = self._turns.get(visit)
-            if turn is not None:
-                async with limit:
-                    await asyncio.wrap_future(turn)
+            async with limit:
+                await asyncio.wrap_future(turn)
         except TimeoutError:
             if limit.expired():
                 raise DeadlineExceeded("the deadline passed before the model was loaded") from None
@@ -192,13 +190,10 @@ class Models:
         finally:
             self._counts.waited(time.monotonic() - began)
 
-    def _await(self, visit: Visit) -> None:
+    def _await(self, visit: Visit, turn: "Future[None]") -> None:
         """Until the model of ``visit`` is there, or cannot be."""
-        with self._lock:
-            turn = self._turns.get(visit)
         with suppress(ArrCocError):
-            if turn is not None:
-                turn.result()
+            turn.result()
         self._leave(visit)
 
     def _leave(self, visit: Visit) -> None:
@@ -250,19 +245,15 @@ class Models:
         if self._limited:
             try:
                 size = self._size(name)
-            except ArrCocError as error:
-                self.failure = error.message
+            except Exception as error:
+                self.failure = _told(name, error).message
                 return False
             with self._lock:
                 self._policy.measured(name, size)
                 if not self._policy.fits(size):
                     _log.info({"event": "model left out", "model": name, "why": "no room beside the others"})
                     return True
-        with self._lock:
-            visit = self._policy.ask(name)
-            turn = self._turns[visit] = Future()
-            self._visits += 1
-            self._settle()
+        visit, turn = self._ask(name)
         try:
             turn.result()
         except ArrCocError as error:
@@ -346,16 +337,12 @@ class Models:
 
     def _failed(self, name: str, error: Exception) -> None:
         """Tell those who wait for a model that cannot be had; the next who asks tries again."""
-        if isinstance(error, ArrCocError):
-            _log.error("the model %s could not be loaded: %s", name, error.message)
-        else:
-            _log.error("the model %s could not be loaded\n%s", name, _trace(error))
-            error = ModelLoadError("unforeseen error while loading the model, see the log")
+        told = _told(name, error)
         with self._lock:
             for visit in self._policy.failed(name):
                 turn = self._turns.pop(visit, None)
                 if turn is not None and turn.set_running_or_notify_cancel():
-                    turn.set_exception(error if not self.started else _unavailable())
+                    turn.set_exception(_unavailable() if self.started else told)
             self._settle()
 
 
@@ -364,5 +351,10 @@ def _unavailable() -> EngineClosed:
     return EngineClosed("The model could not be loaded; the server's log says why.", code="model_unavailable")
 
 
-def _trace(error: Exception) -> str:
-    return "".join(traceback.format_exception(error))
+def _told(name: str, error: Exception) -> ArrCocError:
+    """Logs why a model cannot be had; what is said of it."""
+    if isinstance(error, ArrCocError):
+        _log.error("the model %s could not be loaded: %s", name, error.message)
+        return error
+    _log.error("the model %s could not be loaded\n%s", name, "".join(traceback.format_exception(error)))
+    return ModelLoadError("unforeseen error while loading the model, see the log")
