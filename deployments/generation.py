@@ -15,19 +15,18 @@ from arr_coc.engine.observer import Observer, Observers
 from arr_coc.errors import DeadlineExceeded, EngineClosed
 from arr_coc.model.config import ModelConfig
 from arr_coc.types import Ask, Delta, EngineStatus, Report, StartPhase, Tell, TexturedPicture
+from deployments.answerer import Answerer, Load
 from deployments.config import FAILED, GenerationStageConfig, TracingConfig
 from deployments.library import import_library
 from deployments.listening import listen_on_node_address
 from deployments.logs import configure_logging
 from deployments.memory import DeviceMemory, Memory
 from deployments.metrics import EngineMetrics, ModelMetrics
-from deployments.models import Answerer, Load, Models
+from deployments.models import Models
 from deployments.phases import Phases
 from deployments.scraping import open_directory
 from deployments.tally import Tally
 from deployments.tracing import EngineSpans, open_tracer
-
-__all__ = ["Answerer", "GenerationStage", "Load", "load_model"]
 
 
 def load_model(model: ModelConfig, engine: EngineConfig, observer: Observer, tell: Tell) -> Answerer:

@@ -16,11 +16,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 from arr_coc.engine.config import EngineConfig
-from arr_coc.engine.observer import Observer
 from arr_coc.errors import ArrCocError, DeadlineExceeded, EngineClosed, ModelLoadError, NoRoom
 from arr_coc.model.config import ModelConfig
 from arr_coc.residency import Residency, Stage, Visit
-from arr_coc.types import Ask, Delta, EngineStatus, ModelState, Report, StartPhase, Tell, TexturedPicture
+from arr_coc.types import ModelState, StartPhase
+from deployments.answerer import Answerer, Load
 from deployments.memory import Memory
 from deployments.progress import LoadProgress
 from deployments.tally import EngineTally, Tally
@@ -35,16 +35,6 @@ _STATES: dict[Stage, ModelState] = {
 }
 
 
-class Answerer(Protocol):
-    """A loaded model; ``arr_coc.vlm.VisionLanguageModel`` is one."""
-
-    async def answer(self, ask: Ask, *pictures: TexturedPicture) -> Report: ...
-    def stream(self, ask: Ask, *pictures: TexturedPicture) -> AsyncIterator[Delta | Report]: ...
-    def status(self) -> EngineStatus: ...
-    async def drain(self, timeout_s: float) -> None: ...
-    def close(self) -> None: ...
-
-
 class Counts(Protocol):
     """Told what becomes of models; called from any thread."""
 
@@ -56,9 +46,6 @@ class Counts(Protocol):
 
     def waited(self, seconds: float) -> None:
         """A request waited so long for its model."""
-
-
-Load = Callable[[ModelConfig, EngineConfig, Observer, Tell], Answerer]
 
 
 class Models:

@@ -11,7 +11,8 @@ from typing import Any
 from ray import serve
 from ray.serve import Application
 
-from deployments.generation import GenerationStage, Load, load_model
+from deployments.answerer import Load
+from deployments.generation import GenerationStage, load_model
 from deployments.texture import TextureStage
 from serve_app.access.keys import Keyring
 from serve_app.config import AppConfig

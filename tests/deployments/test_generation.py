@@ -16,8 +16,9 @@ from arr_coc.model.config import ModelConfig
 from arr_coc.model.sources.spec import Prefix
 from arr_coc.model.sources.store import Entry
 from arr_coc.types import Ask, Loading, Tell
+from deployments.answerer import Load
 from deployments.config import FAILED, GenerationStageConfig, TracingConfig
-from deployments.generation import GenerationStage, Load
+from deployments.generation import GenerationStage
 from tests.serve_app.fakes import PICTURE
 from tests.system.fake import FakeModel
 

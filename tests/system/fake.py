@@ -23,7 +23,7 @@ from arr_coc.engine.observer import Observer
 from arr_coc.errors import EngineClosed, ModelFault
 from arr_coc.model.config import ModelConfig
 from arr_coc.types import Ask, Delta, EngineStatus, Grid, Report, Tell, TexturedPicture, Usage
-from deployments.generation import Answerer
+from deployments.answerer import Answerer
 from serve_app.app import assembled
 from serve_app.config import AppConfig
 
