@@ -16,17 +16,17 @@ from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 from arr_coc.engine.config import EngineConfig
-from arr_coc.errors import ArrCocError, DeadlineExceeded, EngineClosed, ModelLoadError, NoRoom
+from arr_coc.errors import ArrCocError, DeadlineExceeded, EngineClosed, ModelLoadError
 from arr_coc.model.config import ModelConfig
 from arr_coc.residency import Residency, Stage, Visit
 from arr_coc.types import ModelState, StartPhase
 from deployments.answerer import Answerer, Load
+from deployments.loader import Loader
 from deployments.memory import Memory
 from deployments.progress import LoadProgress
-from deployments.tally import EngineTally, Tally
+from deployments.tally import Tally
 
 _log = logging.getLogger(__name__)
-_GIB = 2**30
 _STATES: dict[Stage, ModelState] = {
     Stage.ABSENT: "absent",
     Stage.LOADING: "loading",
@@ -66,10 +66,8 @@ class Models:
         """``limited``: whether memory is reckoned with, which a single model needs not. ``tell`` learns of
         the phases of the start, and with None that it is over."""
         self._configs = configs
-        self._engine = engine
-        self._make = load
+        self._loader = Loader(configs, engine, load, memory, tally, self._begun)
         self._memory = memory
-        self._tally = tally
         self._counts = counts
         self._tell = tell
         self._limited = limited
@@ -77,15 +75,12 @@ class Models:
         self._policy = Residency(None if not limited else 0, time.monotonic)
         self._turns: dict[Visit, Future[None]] = {}
         self._answerers: dict[str, Answerer] = {}
-        self._observers: dict[str, EngineTally] = {}
-        self._limit_known = not limited
         self._alarm: threading.Timer | None = None
         self._draining = False
         self._visits = 0
         self.started = False
         self.failure: str | None = None
         """Why a model that is to be there from the start could not be loaded."""
-        self.progress: LoadProgress | None = None
         if not limited:
             for name in configs:
                 self._policy.measured(name, 0)
@@ -137,6 +132,11 @@ class Models:
     def states(self) -> dict[str, ModelState]:
         """Where each model is, the default one first."""
         return {name: _STATES[self._policy.stage(name)] for name in self._configs}
+
+    @property
+    def progress(self) -> LoadProgress | None:
+        """Of what is being measured or loaded now."""
+        return self._loader.progress
 
     @property
     def draining(self) -> bool:
@@ -218,6 +218,10 @@ class Models:
     def _in_thread(self, work: Callable[..., None], *arguments: object) -> None:
         threading.Thread(target=work, args=arguments, name="load", daemon=True).start()
 
+    def _begun(self, phase: StartPhase) -> None:
+        if not self.started:
+            self._tell(phase)
+
     def _start(self) -> None:
         """Load the models that are to be there from the start, as far as they fit."""
         for name, config in self._configs.items():
@@ -231,7 +235,7 @@ class Models:
         self._tell("imports")
         if self._limited:
             try:
-                size = self._size(name)
+                size = self._sized(name)
             except Exception as error:
                 self.failure = _told(name, error).message
                 return False
@@ -250,9 +254,16 @@ class Models:
             self._leave(visit)
         return True
 
+    def _sized(self, name: str) -> int:
+        """Bytes that a model will hold. Raises NoRoom where that is more than there ever is."""
+        size, limit = self._loader.measured(name)
+        with self._lock:
+            self._policy.limit = limit
+        return size
+
     def _measure(self, name: str) -> None:
         try:
-            size = self._size(name)
+            size = self._sized(name)
         except Exception as error:
             self._failed(name, error)
             return
@@ -260,67 +271,28 @@ class Models:
             self._policy.measured(name, size)
             self._settle()
 
-    def _size(self, name: str) -> int:
-        """Bytes that a model will hold. Raises NoRoom where that is more than there ever is."""
-        config = self._configs[name]
-        self.progress = LoadProgress(config, self._memory)
-        try:
-            size = self._memory.needed(config, self._engine)
-        finally:
-            self.progress = None
-        with self._lock:
-            if not self._limit_known:
-                self._policy.limit = self._memory.limit(config)
-                self._limit_known = True
-            limit = self._policy.limit
-        assert limit is not None
-        _log.info({"event": "model measured", "model": name, "bytes": size, "limit": limit})
-        if size > limit:
-            raise NoRoom(
-                f"the model {name} needs {size / _GIB:.2f} GiB (weights, slots, forwards, and what is kept of pictures), "
-                f"and models may hold {limit / _GIB:.2f} GiB; lower engine.slots, engine.max_length or "
-                "engine.shared_mib, or take a smaller model"
-            )
-        return size
-
     def _load(self, name: str) -> None:
-        began = time.monotonic()
-        config, observer = self._configs[name], self._tally.engine()
-        self.progress = progress = LoadProgress(config, self._memory)
-
-        def tell(phase: StartPhase, size: int) -> None:
-            progress.begin(phase, size)
-            if not self.started:
-                self._tell(phase)
-
         try:
-            answerer = self._make(config, self._engine, observer, tell)
+            answerer, seconds = self._loader.load(name)
         except Exception as error:
-            self.progress = None
-            self._memory.give_back()
             self._failed(name, error)
             return
-        seconds = time.monotonic() - began
         with self._lock:
-            self.progress = None
-            self._answerers[name], self._observers[name] = answerer, observer
+            self._answerers[name] = answerer
             self._policy.loaded(name, stays_s=seconds)
             self._counts.loaded(len(self._answerers), seconds)
             self._settle()
-        _log.info({"event": "model loaded", "model": name, "s": round(seconds, 2)})
 
     def _let_go(self, name: str) -> None:
         with self._lock:
-            answerer, observer = self._answerers.pop(name), self._observers.pop(name)
+            answerer = self._answerers.pop(name)
             self._counts.let_go(len(self._answerers))
-        answerer.close()
-        observer.ended()
+        self._loader.let_go(name, answerer)
         del answerer
         self._memory.give_back()
         with self._lock:
             self._policy.gone(name)
             self._settle()
-        _log.info({"event": "model let go", "model": name})
 
     def _failed(self, name: str, error: Exception) -> None:
         """Tell those who wait for a model that cannot be had; the next who asks tries again."""
