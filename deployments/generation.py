@@ -4,6 +4,7 @@ Weights load in threads, so that the replica can say what it is doing meanwhile.
 nor how a picture was textured.
 """
 
+import faulthandler
 import os
 import time
 from collections.abc import AsyncGenerator, Mapping
@@ -14,7 +15,7 @@ from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Observer, Observers
 from arr_coc.errors import DeadlineExceeded, EngineClosed
 from arr_coc.model.config import ModelConfig
-from arr_coc.types import Ask, Delta, EngineStatus, Report, StartPhase, Tell, TexturedPicture
+from arr_coc.types import Ask, Backlog, Delta, EngineStatus, Report, StartPhase, Tell, TexturedPicture
 from deployments.answerer import Answerer, Load
 from deployments.config import FAILED, GenerationStageConfig, TracingConfig
 from deployments.library import import_library
@@ -110,7 +111,12 @@ class GenerationStage:
         ended = [status for status in engines.values() if not status.ready]
         detail, ready = self._detail(ended[0].detail if ended else "ok")
         progress = None if self._models.failure else self._models.progress
-        waiting = 0.0 if len(engines) < len(self._configs) else min(s.backlog_s for s in engines.values())
+        every = len(engines) == len(self._configs)  # else there is one for which nobody waits in an engine
+        shortest = (
+            min((status.backlog for status in engines.values()), key=lambda backlog: backlog.seconds)
+            if every
+            else Backlog()
+        )
         return replace(
             self._default_status(),
             ready=ready,
@@ -118,7 +124,7 @@ class GenerationStage:
             running=sum(status.running for status in engines.values()),
             waiting=sum(status.waiting for status in engines.values()) + self._models.waiting,
             last_step_age_s=max((status.last_step_age_s for status in engines.values()), default=0.0),
-            backlog_s=waiting,
+            backlog=shortest,
             loading=progress.told() if progress else None,
             phase=progress.phase if progress else self._phase,
             models=self._models.states(),
@@ -160,6 +166,7 @@ class GenerationStage:
         """Ray replaces the replica when this raises: an engine hangs or has died, or loading failed."""
         status = await self.status()
         if status.last_step_age_s > self._engine.stall_s:
+            faulthandler.dump_traceback()  # where it hangs: the process will be gone
             raise RuntimeError(f"the engine made no step for {status.last_step_age_s:.0f} s")
         ended = self._models.started and not status.ready and status.detail != "draining"
         if ended or status.detail.startswith(FAILED):

@@ -16,16 +16,18 @@ class Tally:
     def __init__(self, observer: Observer) -> None:
         self.observer = observer
         self._lock = threading.Lock()
-        self._engines: dict[object, tuple[int, int, int]] = {}
+        self._engines: dict[object, tuple[int, int, int, int]] = {}
         self._kept: dict[object, int] = {}
 
     def engine(self) -> "EngineTally":
         """An observer for one more engine."""
         return EngineTally(self)
 
-    def occupancy(self, engine: object, running: int, waiting: int, slots: int) -> None:
+    def occupancy(self, engine: object, *told: int) -> None:
+        """``told`` is what an observer is told of occupancy, in that order."""
+        running, waiting, slots, waiting_tokens = told
         with self._lock:
-            self._engines[engine] = (running, waiting, slots)
+            self._engines[engine] = (running, waiting, slots, waiting_tokens)
             self.observer.occupancy(*(sum(column) for column in zip(*self._engines.values(), strict=True)))
 
     def kept(self, engine: object, kept_bytes: int) -> None:
@@ -34,7 +36,7 @@ class Tally:
             self.observer.kept(sum(self._kept.values()))
 
     def ended(self, engine: object) -> None:
-        self.occupancy(engine, 0, 0, 0)
+        self.occupancy(engine, 0, 0, 0, 0)
         self.kept(engine, 0)
         with self._lock:
             del self._engines[engine], self._kept[engine]
@@ -49,8 +51,8 @@ class EngineTally:
     def batch(self, kind: BatchKind, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
         self._tally.observer.batch(kind, rows, tokens, padded_tokens, seconds)
 
-    def occupancy(self, running: int, waiting: int, slots: int) -> None:
-        self._tally.occupancy(self, running, waiting, slots)
+    def occupancy(self, running: int, waiting: int, slots: int, waiting_tokens: int) -> None:
+        self._tally.occupancy(self, running, waiting, slots, waiting_tokens)
 
     def looked_up(self, what: Shareable, queried: int, found: int) -> None:
         self._tally.observer.looked_up(what, queried, found)

@@ -92,7 +92,7 @@ class Pipeline:
     async def status(self) -> EngineStatus:
         """The generation stage's own snapshot; the door learns from it how long the engine's queue is."""
         status = await self._generation.status()
-        self._door.backlog_s = status.backlog_s
+        self._door.backlog = status.backlog
         self._absent = frozenset(name for name, state in status.models.items() if state == "absent")
         if status.model in self._absent:
             self._absent |= {""}
@@ -152,7 +152,8 @@ class Pipeline:
 
     async def _prepare(self, turn: Turn, ask: Ask, image: bytes) -> TexturedPicture:
         def attempt() -> Awaitable[TexturedPicture]:
-            return self._texture.prepare(_handed_over(ask, turn), image)
+            told = replace(_handed_over(ask, turn), backlog=self._door.backlog_of(turn.tenant))
+            return self._texture.prepare(told, image)
 
         try:
             return await _in_time(turn, attempt)

@@ -3,6 +3,7 @@
     python -m arr_coc.calibrate MODEL_DIR                    fit and write arr_coc.json
     python -m arr_coc.calibrate MODEL_DIR --dry-run          fit and show only
     python -m arr_coc.calibrate MODEL_DIR --heads measured   do not take published heads
+    python -m arr_coc.calibrate MODEL_DIR --json             print what was found as JSON
 
 The model is asked about generated scenes. Half of them tell which heads localise, which mark attention
 sinks, and how much a question shall weigh; the other half what that is worth. All other settings of
@@ -14,6 +15,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +59,14 @@ def _run(args: argparse.Namespace) -> None:
         raise ConfigError(f"{directory} cannot be written to; --dry-run only shows what would be")
     published = _published(args.heads, directory)
     result = calibrate(_look(args, directory, profile), profile, published)
-    print(summary(result))
+    fitted, written = fitted_settings(result, content), None
     if not args.dry_run:
-        write(directory / PROFILE_FILE, content | fitted_settings(result, content))
-        print(f"\nwritten: {directory / PROFILE_FILE}")
+        written = str(directory / PROFILE_FILE)
+        write(directory / PROFILE_FILE, content | fitted)
+    if args.json:
+        print(json.dumps({**asdict(result), "settings": fitted, "written": written}, indent=1))
+    else:
+        print(summary(result) + (f"\n\nwritten: {written}" if written else ""))
 
 
 def _published(choice: str, directory: Path) -> PublishedHeads | None:
@@ -71,8 +77,12 @@ def _published(choice: str, directory: Path) -> PublishedHeads | None:
     if known is None and choice == "published":
         raise ConfigError("no heads are published for this family and size; use --heads measured")
     if known is not None:
-        print(f"heads published for {known.checkpoint}")
+        _say(f"heads published for {known.checkpoint}")
     return known
+
+
+def _say(progress: str) -> None:
+    print(progress, file=sys.stderr, flush=True)
 
 
 def _look(args: argparse.Namespace, directory: Path, profile: ModelProfile) -> list[Sight]:
@@ -82,7 +92,7 @@ def _look(args: argparse.Namespace, directory: Path, profile: ModelProfile) -> l
     for done, seen in enumerate(look_at_scenes(adapter, profile, seeds, args.size), 1):
         sights += seen
         if done % max(1, args.scenes // 10) == 0 or done == args.scenes:
-            print(f"{done} of {args.scenes} scenes, {len(sights)} questions", flush=True)
+            _say(f"{done} of {args.scenes} scenes, {len(sights)} questions")
     if not sights:
         raise ConfigError(f"no scene of {args.size} px needs a closer look; give a larger --size")
     return sights
@@ -155,6 +165,7 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--heads", choices=["auto", "published", "measured"], default="auto")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--dtype", choices=["auto", "float32", "bfloat16"], default="auto")
+    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
     parser.add_argument("--dry-run", action="store_true", help="write nothing")
     return parser.parse_args(arguments)
 

@@ -28,7 +28,7 @@ class Named:
     def __init__(self, name: str, world: "World", observer: Observer) -> None:
         self.name, self.world, self.running = name, world, 0
         self.observer = observer
-        observer.occupancy(0, 0, 4)
+        observer.occupancy(0, 0, 4, 0)
 
     async def answer(self, ask: Ask, *pictures: TexturedPicture) -> Report:
         *_, last = [event async for event in self.stream(ask, *pictures)]

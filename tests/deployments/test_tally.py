@@ -7,8 +7,8 @@ class Gauges:
     def __init__(self) -> None:
         self.told: list[object] = []
 
-    def occupancy(self, running: int, waiting: int, slots: int) -> None:
-        self.told.append((running, waiting, slots))
+    def occupancy(self, *told: int) -> None:
+        self.told.append(told)
 
     def kept(self, kept_bytes: int) -> None:
         self.told.append(kept_bytes)
@@ -18,9 +18,9 @@ def test_gauges_are_added_up_and_an_engine_that_has_ended_counts_no_more() -> No
     gauges = Gauges()
     tally = Tally(gauges)  # type: ignore[arg-type]
     one, other = tally.engine(), tally.engine()
-    one.occupancy(1, 2, 4)
-    other.occupancy(3, 0, 4)
+    one.occupancy(1, 2, 4, 30)
+    other.occupancy(3, 0, 4, 7)
     one.kept(100)
     other.kept(50)
     one.ended()
-    assert gauges.told == [(1, 2, 4), (4, 2, 8), 100, 150, (3, 0, 4), 50]
+    assert gauges.told == [(1, 2, 4, 30), (4, 2, 8, 37), 100, 150, (3, 0, 4, 7), 50]
