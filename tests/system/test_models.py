@@ -37,7 +37,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     (native / "arr_coc.json").write_text(json.dumps(profile | {"direct_max_tokens": 1024}))
     one = resident_bytes(DEMO, ModelConfig(device="cpu"), EngineConfig(**ENGINE))
     models = {
-        "zooming": {"source": "demo", "device": "cpu"},
+        "closer": {"source": "demo", "device": "cpu"},
         "native": {"source": str(native), "device": "cpu"},
     }
     args = {"models": models, "engine": ENGINE, "generation": {"models_gib": 1.5 * one / 2**30}}
@@ -53,11 +53,11 @@ def _metrics(url: str) -> dict[str, float]:
 
 def test_what_is_served_is_listed_and_the_first_is_the_default_one(running: Running) -> None:
     listed = httpx.get(f"{running.url}/v1/models", timeout=10).json()["data"]
-    assert [model["id"] for model in listed] == ["zooming", "native"]
+    assert [model["id"] for model in listed] == ["closer", "native"]
     health = httpx.get(f"{running.url}/health", timeout=10).json()
-    assert (health["model"], health["models"]) == ("zooming", {"zooming": "loaded", "native": "absent"})
+    assert (health["model"], health["models"]) == ("closer", {"closer": "loaded", "native": "absent"})
     reply = ask(running.url, "red cross").json()
-    assert (reply["model"], reply["answer"], reply["route"]) == ("zooming", NUMBERS["red cross"], "zoom")
+    assert (reply["model"], reply["answer"], reply["route"]) == ("closer", NUMBERS["red cross"], "zoom")
     unknown = ask(running.url, "red cross", model="none")
     assert (unknown.status_code, unknown.json()["error"]["param"]) == (404, "model")
 
@@ -75,12 +75,12 @@ def test_eight_clients_that_alternate_are_all_answered_by_the_right_model_and_on
     def client(number: int) -> list[tuple[str, str, str, str]]:
         told = []
         for turn in range(TURNS):
-            name, thing = ("zooming", "native")[(number + turn) % 2], sorted(NUMBERS)[turn % 3]
+            name, thing = ("closer", "native")[(number + turn) % 2], sorted(NUMBERS)[turn % 3]
             reply = ask(running.url, thing, model=name)
             assert reply.status_code == 200, reply.text
             body = reply.json()
             told.append((name, NUMBERS[thing], body["model"], body["answer"]))
-            assert body["route"] == ("zoom" if name == "zooming" else "direct")
+            assert body["route"] == ("zoom" if name == "closer" else "direct")
         return told
 
     watching = threading.Thread(target=watch)
