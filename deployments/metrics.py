@@ -50,12 +50,10 @@ class _Metrics:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace=_PREFIX, registry=self.registry)
 
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(name, text, namespace=_PREFIX, registry=self.registry, multiprocess_mode="livesum")
-
-    def _once(self, name: str, text: str, *labels: str) -> Gauge:
-        """A gauge that one process sets, once."""
-        return Gauge(name, text, labels, namespace=_PREFIX, registry=self.registry, multiprocess_mode="max")
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(
+            name, text, labels, namespace=_PREFIX, registry=self.registry, multiprocess_mode="livesum"
+        )
 
     def _histogram(self, name: str, text: str, buckets: Iterable[float], *labels: str) -> Histogram:
         return Histogram(
@@ -116,7 +114,7 @@ class StartMetrics(_Metrics):
 
     def __init__(self) -> None:
         super().__init__()
-        self._seconds = self._once(
+        self._seconds = self._gauge(
             "startup_seconds", "Duration of each phase of the start; ready is all of it.", "phase"
         )
 

@@ -8,7 +8,7 @@ from deployments.scraping import Scraper
 
 COUNTS = """
 import sys
-from deployments.metrics import EngineMetrics, RequestMetrics
+from deployments.metrics import EngineMetrics, RequestMetrics, StartMetrics
 from deployments.scraping import open_directory
 open_directory(sys.argv[1])
 requests, engine = RequestMetrics(), EngineMetrics()
@@ -30,3 +30,10 @@ def test_counts_of_processes_add_up_and_gauges_of_the_dead_are_gone(tmp_path: Pa
     assert "arr_coc_prefix_cache_queries_total 320.0" in text
     assert "arr_coc_prefix_cache_hits_total 160.0" in text
     assert "arr_coc_slots 64" not in text
+
+
+def test_the_start_is_told_by_phase_in_a_scrape(tmp_path: Path) -> None:
+    open_directory(str(tmp_path))
+    StartMetrics().started({"ray": 1.5, "ready": 4.0})
+    text = Scraper(str(tmp_path)).scrape().decode()
+    assert 'arr_coc_startup_seconds{phase="ray"} 1.5' in text
