@@ -4,7 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deployments.scraping import Scraper
+from deployments.metrics import StartMetrics
+from deployments.scraping import Scraper, open_directory
 
 COUNTS = """
 import sys
