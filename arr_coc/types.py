@@ -4,7 +4,7 @@ Plain frozen dataclasses over numpy, so that they pickle cheaply between process
 *upright* picture (after EXIF rotation) are the one coordinate system of every box.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal
@@ -138,8 +138,8 @@ class Ask:
     None leaves it to ``detail``: ``auto`` is the model's default for the picture's size.
     ``remaining_s`` is the time left until the request's deadline, in seconds, when the ask is
     handed over (clocks do not travel). ``tenant`` is who asks: a label, never a key; "" where
-    nobody is told apart. ``backlog`` is what it will have to wait for. ``trace_headers`` are the W3C trace context's; the library only passes
-    them on.
+    nobody is told apart. ``backlog`` is what it will have to wait for. ``trace_headers`` are the W3C trace
+    context's; the library only passes them on. ``model`` is the one that shall answer; "" is the default one.
     """
 
     request_id: str
@@ -151,6 +151,7 @@ class Ask:
     messages: tuple[Message, ...] = ()
     trace_headers: Mapping[str, str] = field(default_factory=dict)
     tenant: str = ""
+    model: str = ""
     backlog: Backlog = Backlog()
 
     @property
@@ -321,18 +322,31 @@ class VisualTokens:
     side: int
 
 
+StartPhase = Literal["imports", "download", "weights", "warm-up"]
+"""What is done before a model can answer, in this order."""
+Tell = Callable[[StartPhase, int], None]
+"""Told that a phase of loading begins, and of how many bytes: 0 where it is not about bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """How far the download of a model's weights is."""
+    """How far the weights of a model are on their way: to this machine, or from there into memory."""
 
     bytes_done: int
     bytes_total: int
     seconds_left: float  # at the mean speed so far
 
 
+ModelState = Literal["absent", "loading", "loaded"]
+
+
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """A snapshot for health checks and admission."""
+    """A snapshot for health checks and admission.
+
+    Where several models are served, ``model`` and what follows from it are the default one's, and loads
+    are those of all. ``loading`` may be told beside ``ready``: a model that is loaded when it is asked for.
+    """
 
     ready: bool
     detail: str  # why not ready, or "ok"
@@ -344,6 +358,10 @@ class EngineStatus:
     slots: int
     last_step_age_s: float  # seconds since the engine last made progress while it had work
     visual_tokens: VisualTokens | None = None  # None until the model is loaded
-    loading: Loading | None = None  # while the model is downloaded
+    loading: Loading | None = None  # while the weights of one are on their way
+    phase: StartPhase | None = None  # of the model that is being loaded
+    models: Mapping[str, ModelState] = field(
+        default_factory=dict
+    )  # all that are served, the default one first
     backlog: Backlog = Backlog()
     replicas: int = 1  # ready engines that this tells of

@@ -33,6 +33,7 @@ from arr_coc.model.loading import load
 from arr_coc.model.source import resolve
 from arr_coc.profile import ModelProfile
 from arr_coc.relevance import Relevance
+from arr_coc.sizing import weight_bytes
 from arr_coc.types import (
     Allocation,
     Ask,
@@ -42,6 +43,7 @@ from arr_coc.types import (
     Patch,
     Report,
     Sampling,
+    Tell,
     TexturedPicture,
     TokenLogprobs,
     VisualTokens,
@@ -90,15 +92,24 @@ class VisionLanguageModel:
         self._engine.start()
 
     @classmethod
-    def load(cls, model: ModelConfig, engine: EngineConfig, observer: Observer) -> Self:
+    def load(
+        cls,
+        model: ModelConfig,
+        engine: EngineConfig,
+        observer: Observer,
+        tell: Tell = lambda phase, size: None,
+    ) -> Self:
         """Load weights, start the engine, and send one request through each route.
 
         Blocks; must not run on an event loop. Raises ModelLoadError.
         """
+        tell("download", 0)
         directory = resolve(model.source, model.cpu_itemsize)
+        tell("weights", weight_bytes(directory, model))
         profile = ModelProfile.load(directory)
         vlm = cls(load(directory, model), profile, engine, Silent())  # warming up is no traffic
         _log.info({"event": "memory", "model": model.served_name, **vlm.memory.mib()})
+        tell("warm-up", 0)
         asyncio.run(vlm._warm_up())
         vlm._observe(observer)
         return vlm

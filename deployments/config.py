@@ -15,8 +15,8 @@ class Scaling(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    min_replicas: int = Field(default=1, ge=1)
-    max_replicas: int = Field(default=1, ge=1)
+    min_replicas: int = Field(default=1, ge=1, description="never fewer")
+    max_replicas: int = Field(default=1, ge=1, description="never more")
     upscale_delay_s: float = Field(default=15.0, ge=0, description="too few for so long, before more start")
     downscale_delay_s: float = Field(default=300.0, ge=0, description="too many for so long, before one ends")
     look_back_s: float = Field(default=20.0, gt=10, description="the load counts as its mean over so long")
@@ -62,7 +62,9 @@ class _Stage(BaseModel):
 class TextureStageConfig(_Stage):
     """The CPU replicas that decode and measure pictures."""
 
-    autoscaling: TextureScaling | None = None
+    autoscaling: TextureScaling | None = Field(
+        default=None, description="lets the number of replicas follow the load, instead of replicas"
+    )
     threads: int = Field(default=2, ge=1, description="pictures that one replica works on at once")
     num_cpus: float = Field(
         default=0.1,
@@ -74,11 +76,23 @@ class TextureStageConfig(_Stage):
 class GenerationStageConfig(_Stage):
     """The replicas, each of which owns an accelerator."""
 
-    autoscaling: GenerationScaling | None = None
+    autoscaling: GenerationScaling | None = Field(
+        default=None, description="lets the number of replicas follow the load, instead of replicas"
+    )
     num_cpus: float = Field(default=0.1, ge=0, description="CPUs that Ray reserves")
     num_gpus: float = Field(
         default=0.0, ge=0, description="GPUs that Ray reserves; 0 hides every GPU from the model"
     )
+    models_gib: float | None = Field(
+        default=None,
+        gt=0,
+        description="what all loaded models may hold together, weights, slots and what is kept of pictures; "
+        "by default, where several are served, what is free on the device before the first is loaded, less a tenth",
+    )
+
+    @property
+    def models_bytes(self) -> int | None:
+        return None if self.models_gib is None else int(self.models_gib * 2**30)
 
 
 class EmbeddingStageConfig(EmbeddingConfig):

@@ -1,149 +1,186 @@
-"""The generation stage: one replica that owns the model, its engine and the accelerator.
+"""The generation stage: one replica that owns the accelerator, the models on it and their engines.
 
-Weights load in a thread, so that the replica can say what it is doing meanwhile. Knows neither HTTP
+Weights load in threads, so that the replica can say what it is doing meanwhile. Knows neither HTTP
 nor how a picture was textured.
 """
 
 import asyncio
 import faulthandler
-import gc
-import logging
 import os
-import threading
 import time
-import traceback
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import Protocol
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Observer, Observers
-from arr_coc.errors import ArrCocError, EngineClosed
+from arr_coc.errors import DeadlineExceeded, EngineClosed
 from arr_coc.model.config import ModelConfig
-from arr_coc.model.source import downloading
-from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
+from arr_coc.types import Ask, Backlog, Delta, EngineStatus, Report, StartPhase, Tell, TexturedPicture
 from deployments import autoscaling
-from deployments.config import FAILED, TracingConfig
+from deployments.answerer import Answerer, Load
+from deployments.config import FAILED, GenerationStageConfig, TracingConfig
 from deployments.gathering import Counted, counted
+from deployments.library import import_library
 from deployments.listening import listen_on_node_address
 from deployments.logs import configure_logging
-from deployments.metrics import EngineMetrics
+from deployments.memory import DeviceMemory, Memory
+from deployments.metrics import EngineMetrics, ModelMetrics
+from deployments.models import Models
+from deployments.phases import Phases
 from deployments.scraping import open_directory
+from deployments.tally import Tally
 from deployments.tracing import EngineSpans, open_tracer
 
-_log = logging.getLogger(__name__)
 
-
-class Answerer(Protocol):
-    """What the stage needs of a loaded model; ``arr_coc.vlm.VisionLanguageModel`` is one."""
-
-    async def answer(self, ask: Ask, *pictures: TexturedPicture) -> Report: ...
-    def stream(self, ask: Ask, *pictures: TexturedPicture) -> AsyncIterator[Delta | Report]: ...
-    def status(self) -> EngineStatus: ...
-    async def drain(self, timeout_s: float) -> None: ...
-
-
-Load = Callable[[ModelConfig, EngineConfig, Observer], Answerer]
-
-
-def load_model(model: ModelConfig, engine: EngineConfig, observer: Observer) -> Answerer:
+def load_model(model: ModelConfig, engine: EngineConfig, observer: Observer, tell: Tell) -> Answerer:
     """Import the libraries, load the weights, warm both routes up. Raises ModelLoadError."""
-    gc.disable()  # looking through a million new objects, all of which stay, is a sixth of the imports
-    try:
-        from arr_coc.vlm import VisionLanguageModel  # seconds of imports, which nobody should wait for
-    finally:
-        gc.freeze()
-        gc.enable()
-    return VisionLanguageModel.load(model, engine, observer)
+    tell("imports", 0)
+    import_library()
+    from arr_coc.vlm import VisionLanguageModel
+
+    return VisionLanguageModel.load(model, engine, observer, tell)
 
 
 class GenerationStage:
-    """The replica. It takes calls at once and refuses work until the model is loaded."""
+    """The replica. It takes calls at once and refuses work until the models of its start are loaded."""
 
     def __init__(
         self,
-        model: ModelConfig,
+        models: Mapping[str, ModelConfig],
         engine: EngineConfig,
+        stage: GenerationStageConfig,
         metrics_directory: str,
         tracing: TracingConfig,
         load: Load = load_model,
         *,
+        memory: Memory | None = None,
         joins_loaded: bool = False,
     ) -> None:
-        """With ``joins_loaded`` the replica counts as started when its model is loaded, not before: where
-        there are others, no request should come to one that refuses it."""
+        """The first of ``models`` is the one that answers where a request names none. With ``joins_loaded``
+        the replica counts as started when the models of its start are loaded, not before: where there are
+        others, no request should come to one that refuses it."""
         configure_logging()
         listen_on_node_address()
         self._metrics_directory = open_directory(metrics_directory)
-        self._observer = Observers(EngineMetrics(), EngineSpans(open_tracer(tracing, "generation")))
-        self._model = model
+        spans = EngineSpans(open_tracer(tracing, "generation"))
+        self._configs = dict(models)
+        self._default = next(iter(models))
         self._engine = engine
-        self._load = load
-        self._detail = "loading the model"
-        self._answerer: Answerer | None = None
         self._joins_loaded = joins_loaded
-        self._loading = threading.Thread(target=self._run_load, name="load", daemon=True)
-        self._loading.start()
+        self._phases = Phases(Path(metrics_directory))
+        self._phase: StartPhase | None = None
+        self._known: dict[str, EngineStatus] = {}
+        self._models = Models(
+            {name: placed(model) for name, model in models.items()},
+            engine,
+            load=load,
+            memory=memory or DeviceMemory(stage.models_bytes),
+            limited=len(models) > 1 or stage.models_bytes is not None,
+            tally=Tally(Observers(EngineMetrics(), spans)),
+            counts=ModelMetrics(),
+            tell=self._begin,
+        )
 
-    def _run_load(self) -> None:
-        started = time.monotonic()
-        try:
-            self._answerer = self._load(placed(self._model), self._engine, self._observer)
-            _log.info("model loaded and warm after %.2f s", time.monotonic() - started)
-        except ArrCocError as error:
-            self._detail = FAILED + error.message
-        except Exception:
-            _log.error("the model could not be loaded\n%s", traceback.format_exc())  # nobody has asked yet
-            self._detail = FAILED + "unforeseen error while loading the model, see the log"
+    def _begin(self, phase: StartPhase | None) -> None:
+        self._phase = phase
+        if phase is None:
+            self._phases.end()
+        else:
+            self._phases.begin(phase)
 
     async def answer(self, ask: Ask, *pictures: TexturedPicture) -> Report:
         """The whole answer, or a typed error."""
-        return await self._loaded().answer(ask, *pictures)
+        began = time.monotonic()
+        async with self._models.using(self._named(ask), ask.remaining_s) as model:
+            return await model.answer(_later(ask, began), *pictures)
 
     async def stream(self, ask: Ask, *pictures: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
         """Deltas, then the report; closing the generator cancels the request in the engine."""
-        events = self._loaded().stream(ask, *pictures)
-        try:
-            async for event in events:
-                yield event
-        finally:
-            if isinstance(events, AsyncGenerator):
-                await events.aclose()
+        began = time.monotonic()
+        async with self._models.using(self._named(ask), ask.remaining_s) as model:
+            events = model.stream(_later(ask, began), *pictures)
+            try:
+                async for event in events:
+                    yield event
+            finally:
+                if isinstance(events, AsyncGenerator):
+                    await events.aclose()
+
+    async def expect(self, model: str) -> None:
+        """A request for ``model`` is being prepared: it need not wait for that to be loaded."""
+        if self._models.started and not self._models.draining:
+            self._models.expect(model or self._default)
 
     async def status(self) -> EngineStatus:
-        """A snapshot; answers while the model is still loading."""
-        if self._answerer is not None:
-            return self._answerer.status()
-        loading = downloading(self._model.source)
-        fetching = loading is not None and not self._detail.startswith(FAILED)
+        """A snapshot; answers while a model is being loaded."""
+        engines = {name: each.status() for name, each in self._models.loaded().items()}
+        self._known |= engines
+        ended = [status for status in engines.values() if not status.ready]
+        detail, ready = self._detail(ended[0].detail if ended else "ok")
+        progress = None if self._models.failure else self._models.progress
+        every = len(engines) == len(self._configs)  # else there is one for which nobody waits in an engine
+        shortest = (
+            min((status.backlog for status in engines.values()), key=lambda backlog: backlog.seconds)
+            if every
+            else Backlog()
+        )
+        return replace(
+            self._default_status(),
+            ready=ready,
+            detail=detail,
+            running=sum(status.running for status in engines.values()),
+            waiting=sum(status.waiting for status in engines.values()) + self._models.waiting,
+            last_step_age_s=max((status.last_step_age_s for status in engines.values()), default=0.0),
+            backlog=shortest,
+            loading=progress.told() if progress else None,
+            phase=progress.phase if progress else self._phase,
+            models=self._models.states(),
+        )
+
+    def _detail(self, engines: str) -> tuple[str, bool]:
+        if self._models.failure is not None:
+            return FAILED + self._models.failure, False
+        if self._models.draining:
+            return "draining", False
+        if self._models.started:
+            return engines, engines == "ok"
+        progress = self._models.progress
+        fetching = progress is not None and progress.phase in ("imports", "download") and progress.told()
+        return "downloading the model" if fetching else "loading the model", False
+
+    def _default_status(self) -> EngineStatus:
+        """The default model's, as it was when it was last in memory."""
+        if self._default in self._known:
+            return self._known[self._default]
+        config = self._configs[self._default]
         return EngineStatus(
             ready=False,
-            detail="downloading the model" if fetching else self._detail,
-            model=self._model.served_name,
-            device=self._model.device,
-            dtype=self._model.dtype,
+            detail="",
+            model=self._default,
+            device=config.device,
+            dtype=config.dtype,
             running=0,
             waiting=0,
             slots=self._engine.slots,
             last_step_age_s=0.0,
-            loading=loading if fetching else None,
         )
 
     async def drain(self, timeout_s: float) -> None:
         """Refuse new work, let what runs finish for ``timeout_s``, then fail the rest."""
-        if self._answerer is not None:
-            await self._answerer.drain(timeout_s)
+        await self._models.drain(timeout_s)
 
     async def check_health(self) -> None:
-        """Ray replaces the replica when this raises: the engine hangs or has died, or loading failed.
+        """Ray replaces the replica when this raises: an engine hangs or has died, or loading failed.
 
         Before it has returned once, Ray sends the replica no request."""
-        if self._joins_loaded and self._loading.is_alive():
-            await asyncio.to_thread(self._loading.join)
+        while self._joins_loaded and not (self._models.started or self._models.failure):
+            await asyncio.sleep(0.05)
         status = await self.status()
         if status.last_step_age_s > self._engine.stall_s:
             faulthandler.dump_traceback()  # where it hangs: the process will be gone
             raise RuntimeError(f"the engine made no step for {status.last_step_age_s:.0f} s")
-        ended = self._answerer is not None and not status.ready and status.detail != "draining"
+        ended = self._models.started and not status.ready and status.detail != "draining"
         if ended or status.detail.startswith(FAILED):
             raise RuntimeError(status.detail)
 
@@ -156,10 +193,19 @@ class GenerationStage:
         """What this replica's node has counted."""
         return await asyncio.to_thread(counted, self._metrics_directory)
 
-    def _loaded(self) -> Answerer:
-        if self._answerer is None:
-            raise EngineClosed(f"The model is not ready: {self._detail}.", code="not_ready")
-        return self._answerer
+    def _named(self, ask: Ask) -> str:
+        """The model that shall answer."""
+        if not self._models.started:
+            raise EngineClosed("The model is not ready: it is being loaded.", code="not_ready")
+        return ask.model or self._default
+
+
+def _later(ask: Ask, began: float) -> Ask:
+    """``ask`` with the time that it still has. Raises DeadlineExceeded where it has none."""
+    remaining_s = ask.remaining_s - (time.monotonic() - began)
+    if remaining_s <= 0:
+        raise DeadlineExceeded("the deadline passed before the model was loaded")
+    return replace(ask, remaining_s=remaining_s)
 
 
 def placed(model: ModelConfig) -> ModelConfig:

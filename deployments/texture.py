@@ -6,9 +6,12 @@ neither torch nor a model beyond its tokenizer and profile.
 """
 
 import asyncio
+import logging
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -16,7 +19,7 @@ from tokenizers import Tokenizer
 from arr_coc.budgets import budget_each
 from arr_coc.decoding import PictureLimits
 from arr_coc.engine.config import EngineConfig
-from arr_coc.errors import ContextLengthExceeded, DeadlineExceeded, Overloaded
+from arr_coc.errors import ArrCocError, ContextLengthExceeded, DeadlineExceeded, EngineClosed, Overloaded
 from arr_coc.foveation import ViewPlan
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.source import resolve
@@ -33,6 +36,7 @@ from deployments.scraping import open_directory
 from deployments.tracing import open_tracer, stage_span
 
 MARKERS = 2  # prompt tokens around each picture
+_log = logging.getLogger(__name__)
 
 
 class PromptPrice:
@@ -63,29 +67,49 @@ class PromptPrice:
             )
 
 
+class _Preparer:
+    """How pictures are prepared for one model."""
+
+    def __init__(self, model: ModelConfig, engine: EngineConfig, pictures: PictureLimits) -> None:
+        """Downloads the model where it has to be. Raises ModelLoadError."""
+        directory = resolve(model.source, model.cpu_itemsize)
+        self._profile = ModelProfile.load(directory)
+        self._max_length = engine.max_length
+        self._encoder = TextureEncoder(self._profile, pictures)
+        self._price = PromptPrice(load_tokenizer(directory), engine.max_length, self._profile.max_patches)
+
+    def textured(self, ask: Ask, image: bytes) -> TexturedPicture:
+        """Raises InvalidImage, BudgetTooSmall and ContextLengthExceeded."""
+        budget = budget_each(ask, self._profile, self._max_length)
+        closer = ask.pictures == 1  # several are compared, each seen whole
+        self._price.check(ask, self._encoder.plan(image, budget, closer=closer))
+        return self._encoder.encode(image, budget, closer=closer)
+
+
 class TextureStage:
     """One replica. ``prepare`` is pure: the same bytes give the same arrays on any replica."""
 
     def __init__(
         self,
         stage: TextureStageConfig,
-        model: ModelConfig,
+        models: Mapping[str, ModelConfig],
         engine: EngineConfig,
         pictures: PictureLimits,
         metrics_directory: str,
         tracing: TracingConfig,
     ) -> None:
+        """Models that are loaded when they are asked for are so here too. The first one is the default one."""
         configure_logging()
         listen_on_node_address()
         self._metrics_directory = open_directory(metrics_directory)
         self._metrics = TextureMetrics()
         self._tracer = open_tracer(tracing, "texture")
-        directory = resolve(model.source, model.cpu_itemsize)
-        profile = ModelProfile.load(directory)
-        self._profile = profile
-        self._max_length = engine.max_length
-        self._encoder = TextureEncoder(profile, pictures)
-        self._price = PromptPrice(load_tokenizer(directory), engine.max_length, profile.max_patches)
+        self._default = next(iter(models))
+        self._make = {name: partial(_Preparer, model, engine, pictures) for name, model in models.items()}
+        self._preparers = {
+            name: self._make[name]() for name, model in models.items() if model.when == "start"
+        }
+        self._coming: dict[str, asyncio.Task[_Preparer]] = {}
         self._workers = ThreadPoolExecutor(stage.threads, thread_name_prefix="texture")
         self._room = Room(stage.threads)
 
@@ -96,30 +120,45 @@ class TextureStage:
         """
         arrived = time.monotonic()
         loop = asyncio.get_running_loop()
+        name = ask.model or self._default
+        preparer = self._preparers.get(name) or await self._first(name)
         # the workers' own queue knows no tenants
         async with self._room.hold(1, ask.tenant):
             with stage_span(self._tracer, "texture", ask):
-                picture = await loop.run_in_executor(self._workers, self._prepare, ask, image, arrived)
+                picture = await loop.run_in_executor(
+                    self._workers, self._prepare, preparer, ask, image, arrived
+                )
         return replace(picture, texture_ms=(time.monotonic() - arrived) * 1000)
 
     async def counted(self) -> Counted:
         """What this replica's node has counted."""
         return await asyncio.to_thread(counted, self._metrics_directory)
 
-    def _prepare(self, ask: Ask, image: bytes, arrived: float) -> TexturedPicture:
+    async def _first(self, name: str) -> _Preparer:
+        """The preparer of a model that is asked for the first time; one is made however many ask."""
+        if name not in self._coming:
+            self._coming[name] = asyncio.create_task(asyncio.to_thread(self._make[name]))
+        try:
+            preparer = await asyncio.shield(self._coming[name])
+        except ArrCocError as error:
+            _log.error("the model %s could not be loaded: %s", name, error.message)
+            raise EngineClosed(
+                "The model could not be loaded; the server's log says why.", code="model_unavailable"
+            ) from error
+        finally:
+            if name in self._coming and self._coming[name].done():  # after a failure the next one tries again
+                del self._coming[name]
+        self._preparers[name] = preparer
+        return preparer
+
+    def _prepare(self, preparer: _Preparer, ask: Ask, image: bytes, arrived: float) -> TexturedPicture:
         began = time.monotonic()
         try:
             if began - arrived >= ask.remaining_s:
                 raise DeadlineExceeded("The request's deadline passed before its picture was decoded.")
-            return self._textured(ask, image)
+            return preparer.textured(ask, image)
         finally:
             self._metrics.prepared(began - arrived, time.monotonic() - began)
-
-    def _textured(self, ask: Ask, image: bytes) -> TexturedPicture:
-        budget = budget_each(ask, self._profile, self._max_length)
-        closer = ask.pictures == 1  # several are compared, each seen whole
-        self._price.check(ask, self._encoder.plan(image, budget, closer=closer))
-        return self._encoder.encode(image, budget, closer=closer)
 
 
 def load_tokenizer(directory: Path) -> Tokenizer:

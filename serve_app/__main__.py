@@ -14,7 +14,9 @@ from typing import NoReturn
 
 from arr_coc.errors import ConfigError
 from deployments.logs import configure_logging
-from serve_app.checks import checked_config
+from serve_app.checks import checked, on_port
+from serve_app.config import read_config
+from serve_app.early import EarlyPort
 from serve_app.lifecycle import Server
 
 
@@ -34,11 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     configure_logging()
     try:
-        file = checked_config(asked.config, {"PORT": asked.port})
+        file = on_port(read_config(asked.config), asked.port)
+        early = EarlyPort(file.http_options)
+        file = checked(file)
     except ConfigError as error:
         print(f"serve_app: {error.message}", file=sys.stderr)
         return 2
-    return Server(file, started).run()
+    return Server(file, started, early=early).run()
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:

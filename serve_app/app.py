@@ -12,10 +12,11 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 
+from deployments.answerer import Load
 from deployments.autoscaling import BacklogPolicy
 from deployments.config import GenerationScaling, Scaling, TextureScaling
 from deployments.embedding import EmbeddingStage, LoadEmbedding, load_embedder
-from deployments.generation import GenerationStage, Load, load_model
+from deployments.generation import GenerationStage, load_model
 from deployments.scraping import DIRECTORY
 from deployments.texture import TextureStage
 from serve_app.access.keys import Keyring
@@ -39,6 +40,7 @@ def assembled(args: AppConfig, load: Load, load_embedding: LoadEmbedding = load_
     embedding = _embedding(args, metrics, load_embedding)
     if not args.generates:
         return _ingress(args, metrics, keys, None, None, embedding)
+    models = args.served_models
     texture = _stage(
         args,
         TextureStage,
@@ -46,7 +48,7 @@ def assembled(args: AppConfig, load: Load, load_embedding: LoadEmbedding = load_
         max_ongoing_requests=args.stage_ongoing,
         ray_actor_options={"num_cpus": args.texture.num_cpus, **_placed(args.texture.node_labels)},
         **_replicas(args.texture.replicas, args.texture.autoscaling),
-    ).bind(args.texture, args.model, args.engine, args.pictures, metrics, args.tracing)
+    ).bind(args.texture, models, args.engine, args.pictures, metrics, args.tracing)
     stage = args.generation
     generation = _stage(
         args,
@@ -58,7 +60,7 @@ def assembled(args: AppConfig, load: Load, load_embedding: LoadEmbedding = load_
             **_placed(stage.node_labels),
         },
         **_replicas(stage.replicas, stage.autoscaling),
-    ).bind(args.model, args.engine, metrics, args.tracing, load, joins_loaded=args.several_engines)
+    ).bind(models, args.engine, stage, metrics, args.tracing, load, joins_loaded=args.several_engines)
     return _ingress(args, metrics, keys, texture, generation, embedding)
 
 

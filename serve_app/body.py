@@ -43,6 +43,7 @@ def _boolean(text: str) -> object:
 
 _SPELLED: dict[str, Callable[[str], object]] = {
     "query": str,
+    "model": str,
     "max_tokens": _whole,
     "temperature": _decimal,
     "top_p": _decimal,

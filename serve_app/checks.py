@@ -10,9 +10,14 @@ from pathlib import Path
 
 from arr_coc.errors import ConfigError
 from arr_coc.model.source import found
+from arr_coc.model.sources.room import free_memory
 from arr_coc.profile import ModelProfile
 from serve_app.access.keys import Keyring
 from serve_app.config import HttpOptions, ServerFile, read_config
+
+START_BYTES = 1000 * 2**20
+"""What all processes of a start hold beside the model: with the demo model and eight slots their proportional
+set sizes were 1,177 MiB together, 440 of them the generation stage's."""
 
 
 def checked_config(path: Path, environment: Mapping[str, str] = os.environ) -> ServerFile:
@@ -21,10 +26,19 @@ def checked_config(path: Path, environment: Mapping[str, str] = os.environ) -> S
 
     Raises ConfigError, with one line for the operator.
     """
-    file = on_port(read_config(path), environment.get("PORT", "")).with_pinned_model()
-    directory = found(file.app.model.source) if file.app.generates else None
-    if directory is not None:
-        ModelProfile.load(directory)
+    file = checked(on_port(read_config(path), environment.get("PORT", "")))
+    require_free(file.http_options)
+    return file
+
+
+def checked(file: ServerFile) -> ServerFile:
+    """As ``checked_config``, of a file that was read, and whose port is ours already."""
+    require_start_memory()
+    file = file.with_pinned_model()
+    for model in file.app.served_models.values():
+        directory = found(model.source)
+        if directory is not None:
+            ModelProfile.load(directory)
     if file.app.embedding.source is not None:
         found(file.app.embedding.source)
     Keyring.read(file.app.access.keys_file, os.environ)
@@ -32,12 +46,23 @@ def checked_config(path: Path, environment: Mapping[str, str] = os.environ) -> S
         raise ConfigError(
             "tracing.endpoint is set; spans are sent by arr-coc-serve[tracing], not installed here"
         )
-    if file.app.generates and file.app.model.device == "cuda" and not gpu_count():
+    if file.app.generates and file.app.default_model.device == "cuda" and not gpu_count():
         raise ConfigError("model.device is cuda, and no GPU is usable here")
     if file.app.embedding.device == "cuda" and not gpu_count():
         raise ConfigError("embedding.device is cuda, and no GPU is usable here")
-    require_free(file.http_options)
     return file
+
+
+def require_start_memory(free: int | None = None) -> None:
+    """Raises ConfigError where there is less than what the server's processes take before any model is there:
+    the kernel would kill one after the other, and the start could hang. What a model takes is checked when its
+    size is known."""
+    free = free_memory() if free is None else free
+    if free < START_BYTES:
+        raise ConfigError(
+            f"{free / 2**20:.0f} MiB of memory are free, and the server's processes need "
+            f"{START_BYTES / 2**20:.0f} MiB, the model not counted; give the machine or the container more"
+        )
 
 
 def _can_export() -> bool:

@@ -6,10 +6,10 @@ same one. Sizes that follow from the engine's are derived here, in one place.
 
 import math
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from arr_coc.decoding import PictureLimits
 from arr_coc.engine.config import EngineConfig
@@ -30,6 +30,9 @@ HEALTH_CALLS = 64  # concurrent probes and scrapes that an ingress replica answe
 SAY_LATE_S = 10  # after the deadline, for the server to say so before the platform hangs up
 
 
+ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,6 +41,11 @@ class AppConfig(_Section):
     """Everything about the application; the ``args`` of its Serve config."""
 
     model: ModelConfig = ModelConfig()
+    models: dict[ModelName, ModelConfig] = Field(
+        default={},
+        description="models that requests choose by name; the first one answers where none is named. "
+        "With model beside them, that is the first one",
+    )
     engine: EngineConfig = EngineConfig()
     pictures: PictureLimits = PictureLimits()
     texture: TextureStageConfig = TextureStageConfig()
@@ -57,7 +65,16 @@ class AppConfig(_Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.generates and self.model.device == "cuda" and self.generation.num_gpus == 0:
+        served = self.served_models
+        if self.generates and len(served) < len(self.models) + (
+            "model" in self.model_fields_set or not self.models
+        ):
+            raise ValueError("model and models have a name in common")
+        if any(model.name not in (None, name) for name, model in self.models.items()):
+            raise ValueError("a model of models has the name that it stands under; leave name out")
+        if len({model.device for model in served.values()}) > 1:
+            raise ValueError("all models must have the same device: they share its memory")
+        if self.generates and self.default_model.device == "cuda" and self.generation.num_gpus == 0:
             raise ValueError("model.device is cuda, so generation.num_gpus must be above 0")
         self._check_embedding()
         if self.pictures.max_bytes > self.http.max_body_bytes:
@@ -72,8 +89,8 @@ class AppConfig(_Section):
             return
         if embedding.device == "cuda" and embedding.num_gpus == 0:
             raise ValueError("embedding.device is cuda, so embedding.num_gpus must be above 0")
-        if self.generates and embedding.model.served_name == self.model.served_name:
-            raise ValueError("the two models have the same name; set embedding.name")
+        if embedding.model.served_name in self.served_models:
+            raise ValueError("two models have the same name; set embedding.name")
 
     @property
     def generates(self) -> bool:
@@ -85,12 +102,34 @@ class AppConfig(_Section):
 
         Asks the network where a source is somewhere else and not pinned yet. Raises ConfigError.
         """
-        update: dict[str, BaseModel] = {}
+        update: dict[str, object] = {}
         if self.generates:
-            update["model"] = self.model.model_copy(update=_pinned(self.model))
+            update["models"] = {
+                name: model.model_copy(update={**_pinned(model), "name": name})
+                for name, model in self.models.items()
+            }
+            if "model" in self.model_fields_set or not self.models:
+                update["model"] = self.model.model_copy(update=_pinned(self.model))
         if self.embedding.source is not None:
             update["embedding"] = self.embedding.model_copy(update=_pinned(self.embedding.model))
         return self.model_copy(update=update)
+
+    @property
+    def served_models(self) -> dict[str, ModelConfig]:
+        """All models that answer, by the names that clients use, the default one first."""
+        if not self.generates:
+            return {}
+        first = (
+            {}
+            if self.models and "model" not in self.model_fields_set
+            else {self.model.served_name: self.model}
+        )
+        return first | {name: model.model_copy(update={"name": name}) for name, model in self.models.items()}
+
+    @property
+    def default_model(self) -> ModelConfig:
+        """The one that answers where a request names none."""
+        return next(iter(self.served_models.values()))
 
     @property
     def engine_load(self) -> int:

@@ -46,7 +46,12 @@ def hardened(config: str, directory: Path, host: str) -> str:
     that could be edited: an unguarded one is never run."""
     config = re.sub(r"(?m)^(\s*bind )\*?:(\d+)$", r"\g<1>127.0.0.1:\2", config)  # metrics and statistics
     config = re.sub(r"(?m)^\s*errorfile .*\n", "", config)
-    config = re.sub(r'(?m)^(\s*http-request )return status 404 .*"Path .*$', r"\1deny status 503", config)
+    early = f"    server early unix@{directory}/early.sock backup\n"  # while no ingress is there
+    nobody = f"\\g<1>    timeout connect 1s\n    timeout server 5s\n{early}"
+    config = re.sub(
+        r"(?m)^(backend default_backend\n)\s*http-request return status 404 .*(\n|\Z)", nobody, config
+    )
+    config = re.sub(r"(?m)^\s*server \S+ \S+ check backup\n", early, config)
     # on a reused connection HAProxy does not pass on that a client went away, and its request would run on
     config = re.sub(r"(?m)^(\s*http-reuse) \w+$", r"\1 never", config)
     errors = "".join(f"    errorfile {status} {_error_file(directory, status)}\n" for status in _ERRORS)
@@ -67,7 +72,7 @@ def install(directory: Path, haproxy: str, host: str) -> Path:
     ``host`` is where the public port shall listen.
     """
     for status in _ERRORS:
-        _error_file(directory, status).write_bytes(_response(status))
+        _error_file(directory, status).write_bytes(error(status))
     python = directory / "python"  # a short path: the kernel limits the length of a #! line
     python.symlink_to(sys.executable)
     wrapper = directory / "haproxy"
@@ -93,10 +98,16 @@ def _error_file(directory: Path, status: int) -> Path:
     return directory / f"{status}.http"
 
 
-def _response(status: int) -> bytes:
-    """A whole HTTP response, as HAProxy wants its error files."""
+def error(status: int) -> bytes:
+    """The whole HTTP response with which HAProxy's own ``status`` is told."""
     line, kind, code, message = _ERRORS[status]
-    body = json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}})
+    return response(
+        line, json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}})
+    )
+
+
+def response(line: str, body: str) -> bytes:
+    """A whole HTTP response of JSON, after which the connection is closed."""
     headers = ["content-type: application/json", f"content-length: {len(body)}", "cache-control: no-store"]
     if line.startswith("503"):
         headers.append("retry-after: 1")

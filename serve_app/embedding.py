@@ -138,6 +138,9 @@ class NothingGenerates:
     def stream(self, ask: Ask, *pictures: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
         raise nothing_generates()
 
+    async def expect(self, model: str) -> None:
+        raise nothing_generates()
+
     async def status(self) -> EngineStatus:
         return await self._embedding.status()
 

@@ -46,6 +46,7 @@ def of_node(run: Path, haproxy: Path) -> dict[str, str]:
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": fallback,
         "RAY_SERVE_HAPROXY_NBTHREAD": "2",
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "8",
+        "SERVE_SOCKET_REUSE_PORT_ENABLED": "1",  # it takes the port over from `serve_app.early`
         # the ingress replica is used as soon as it listens
         "RAY_SERVE_HAPROXY_HEALTH_CHECK_DOWNINTER": "50ms",
         "RAY_SERVE_HAPROXY_HEALTH_CHECK_RISE": "1",

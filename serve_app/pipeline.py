@@ -41,6 +41,9 @@ class GenerationStage(Protocol):
     def stream(self, ask: Ask, *pictures: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
         """Deltas as they become final, the report last; closing the generator cancels."""
 
+    async def expect(self, model: str) -> None:
+        """Told that a request for ``model`` is being prepared; returns at once."""
+
     async def status(self) -> EngineStatus:
         """A snapshot of the engine; raises StageCrashed when there is none."""
 
@@ -70,6 +73,8 @@ class Pipeline:
         self._weigh = weigh
         self._fetch = fetch
         self._several_engines = several_engines
+        self._absent: frozenset[str] = frozenset()  # models that are not in memory, as last heard of
+        self._telling: set[asyncio.Task[None]] = set()
 
     @property
     def draining(self) -> bool:
@@ -98,6 +103,9 @@ class Pipeline:
         status = await self._generation.status()
         self._door.backlog = status.backlog
         self._door.scale(status.replicas)
+        self._absent = frozenset(name for name, state in status.models.items() if state == "absent")
+        if status.model in self._absent:
+            self._absent |= {""}
         return status
 
     async def answer(self, turn: Turn, ask: Ask, *images: Picture) -> Report:
@@ -172,7 +180,16 @@ class Pipeline:
 
     async def _prepare_all(self, turn: Turn, ask: Ask, images: Sequence[bytes]) -> list[TexturedPicture]:
         """One after another: a request of many pictures takes no more of the stage than others do."""
+        if images and ask.model in self._absent:
+            self._announce(ask.model)
         return [await self._prepare(turn, ask, image) for image in images]
+
+    def _announce(self, model: str) -> None:
+        """Have ``model`` loaded while the pictures for it are prepared."""
+        telling = asyncio.ensure_future(self._generation.expect(model))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+        telling.add_done_callback(_nothing_lost)
 
     async def _prepare(self, turn: Turn, ask: Ask, image: bytes) -> TexturedPicture:
         def attempt() -> Awaitable[TexturedPicture]:
@@ -183,6 +200,12 @@ class Pipeline:
             return await in_time(turn, attempt)
         except StageCrashed:  # the stage is pure, and nothing has been sent yet
             return await in_time(turn, attempt)
+
+
+def _nothing_lost(telling: asyncio.Task[None]) -> None:
+    """A request that was not announced is slower, and no more than that."""
+    if not telling.cancelled():
+        telling.exception()
 
 
 def _handed_over(ask: Ask, turn: Turn) -> Ask:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from arr_coc.embedding.types import EmbeddingStatus
-from arr_coc.types import EngineStatus, Loading
+from arr_coc.types import EngineStatus, ModelState
 from serve_app.health import StatusWatch
 from serve_app.pipeline import Pipeline
 
@@ -49,12 +49,22 @@ class EmbeddingReply(_Reply):
     dimensions: int
 
 
-class HealthReply(_Reply):
-    """The model is loaded and warm. ``running`` sequences hold one of the ``slots``, ``waiting`` ones
-    are queued for one."""
+class LoadingReply(_Reply):
+    """How far the weights of a model are on their way, to this machine or from there into memory."""
 
-    status: Literal["ok"]
+    bytes_done: int
+    bytes_total: int
+    seconds_left: float
+
+
+class HealthReply(_Reply):
+    """The server takes requests: models of its start are loaded and warm. ``loading``: one that is loaded
+    when it is asked for is on its way. ``running`` sequences hold one of the ``slots``, ``waiting`` ones are
+    queued for one, or for their model. ``model`` answers where none is named; ``models`` are all."""
+
+    status: Literal["ok", "loading"]
     model: str
+    models: dict[str, ModelState]
     device: str
     dtype: str
     running: int
@@ -63,21 +73,16 @@ class HealthReply(_Reply):
     visual_tokens: VisualTokensReply | None
     embedding: EmbeddingReply | None
     versions: dict[str, str]
-
-
-class LoadingReply(_Reply):
-    """How far the download of the model is."""
-
-    bytes_done: int
-    bytes_total: int
-    seconds_left: float
+    loading: LoadingReply | None = None
 
 
 class UnavailableReply(_Reply):
-    """No answer can be expected now, and why; ``loading`` while the model is downloaded."""
+    """No answer can be expected now, and why; ``phase`` of the start, and ``loading`` while the weights are
+    on their way."""
 
     status: Literal["unavailable", "loading"]
     reason: str
+    phase: str | None = None
     loading: LoadingReply | None = None
 
 
@@ -113,13 +118,14 @@ def _health(
     status = watch.status
     reason = "the server is shutting down" if pipeline.draining else watch.trouble()
     if reason is not None or status is None:
-        return _unavailable(reason or "starting", status.loading if status is not None else None)
+        return _unavailable(reason or "starting", status)
     vectors = None if embedding is None else embedding.status
     if embedding is not None and (reason := embedding.trouble()) is not None:
-        return _unavailable(reason, vectors.loading if vectors is not None else None)
+        return _unavailable(reason, vectors)
     return HealthReply(
-        status="ok",
+        status="loading" if "loading" in status.models.values() else "ok",
         model=status.model,
+        models=dict(status.models) or {status.model: "loaded"},
         device=status.device,
         dtype=status.dtype,
         running=status.running,
@@ -128,13 +134,21 @@ def _health(
         visual_tokens=_visual_tokens(status),
         embedding=_embedding(vectors),
         versions=dict(versions),
+        loading=_loading(status),
     )
 
 
-def _unavailable(reason: str, loading: Loading | None) -> UnavailableReply:
-    if loading is None:
-        return UnavailableReply(status="unavailable", reason=reason)
-    return UnavailableReply(status="loading", reason=reason, loading=LoadingReply(**asdict(loading)))
+def _unavailable(reason: str, status: EngineStatus | None) -> UnavailableReply:
+    phase = status.phase if status is not None else None
+    loading = _loading(status)
+    kind: Literal["unavailable", "loading"] = "unavailable" if loading is None else "loading"
+    return UnavailableReply(status=kind, reason=reason, phase=phase, loading=loading)
+
+
+def _loading(status: EngineStatus | None) -> LoadingReply | None:
+    if status is None or status.loading is None:
+        return None
+    return LoadingReply(**asdict(status.loading))
 
 
 def _embedding(status: EngineStatus | None) -> EmbeddingReply | None:

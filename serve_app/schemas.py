@@ -34,6 +34,7 @@ class Question(BaseModel):
     ] = None
     visual_token_budget: Annotated[int | None, Field(description="a whole number of tokens")] = None
     ignore_eos: Annotated[bool, Field(description="true or false")] = False
+    model: Annotated[str | None, Field(min_length=1, description="the name of a served model")] = None
     explain: Annotated[bool, Field(description="true or false")] = False
 
 
@@ -67,6 +68,7 @@ class VisualQuestion:
             ),
             visual_token_budget=question.visual_token_budget,
             remaining_s=remaining_s,
+            model=question.model or "",
         )
 
 

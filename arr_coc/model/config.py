@@ -33,6 +33,10 @@ class ModelConfig(BaseModel):
     threads: int | None = Field(
         default=None, ge=1, description="torch threads on the cpu; torch's own choice by default"
     )
+    when: Literal["start", "first_request"] = Field(
+        default="start",
+        description="when it is downloaded and loaded; the server is ready once all models of its start are",
+    )
 
     @field_validator("source")
     @classmethod

@@ -4,7 +4,7 @@ Knows nothing of vision towers, prompts or positions.
 """
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
@@ -40,7 +40,16 @@ class Decoder:
         return logits
 
 
-def kv_shape(text: Any, model: PreTrainedModel) -> KVShape:
+class Placed(Protocol):
+    """Where numbers lie, and how precisely: a model, or what one will be."""
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+    @property
+    def device(self) -> torch.device: ...
+
+
+def kv_shape(text: Any, model: Placed) -> KVShape:
     """What a slot must hold for the language model of configuration ``text``."""
     return KVShape(
         layers=text.num_hidden_layers,
@@ -54,17 +63,23 @@ def kv_shape(text: Any, model: PreTrainedModel) -> KVShape:
 def footprint(text: Any, vision: Any, patches: float, model: PreTrainedModel) -> Footprint:
     """What ``model`` takes of memory, by its language model's configuration and its vision tower's, which
     sees ``patches`` for each visual token."""
+    return Footprint(
+        weight_bytes=sum(_held_bytes(weight) for weight in (*model.parameters(), *model.buffers())),
+        layer_numbers=layer_numbers(text, vision, patches),
+        vocabulary=text.vocab_size,
+    )
+
+
+def layer_numbers(text: Any, vision: Any, patches: float) -> int:
+    """What one layer, of either tower, holds at once for a token of the prompt; arguments as above."""
     seen = getattr(vision, "embed_dim", None) or vision.hidden_size  # the former is Qwen2-VL's
     pixels = 3 * vision.patch_size**2 * getattr(vision, "temporal_patch_size", 1)
     a_patch = 4 * pixels + _layer_numbers(  # pixels are float32, and copied to the model's dtype
         seen, getattr(vision, "intermediate_size", None) or seen * vision.mlp_ratio
     )
     a_token = _layer_numbers(text.hidden_size, getattr(text, "intermediate_size", None) or text.ffn_dim)
-    return Footprint(
-        weight_bytes=sum(_held_bytes(weight) for weight in (*model.parameters(), *model.buffers())),
-        layer_numbers=math.ceil(max(a_token, patches * a_patch)),
-        vocabulary=text.vocab_size,
-    )
+    numbers: int = math.ceil(max(a_token, patches * a_patch))
+    return numbers
 
 
 def _layer_numbers(hidden: int, intermediate: float) -> float:

@@ -91,8 +91,15 @@ def _job(release: Release, account: str, hours: WarmHours, name: str, hour: int,
 
 
 def _access(release: Release) -> list[Command]:
-    """What the server's account must be allowed to, by where its model lies."""
-    source, member = release.file.app.model.source, f"--member=serviceAccount:{release.account}"
+    """What the server's account must be allowed to, by where its models lie."""
+    granted: list[Command] = []
+    for model in release.file.app.served_models.values():
+        granted += [command for command in _reading(release, model.source) if command not in granted]
+    return granted
+
+
+def _reading(release: Release, source: str) -> list[Command]:
+    member = f"--member=serviceAccount:{release.account}"
     scheme, _, rest = source.partition("://")
     commands: list[Command] = []
     if scheme == "gs":

@@ -58,7 +58,7 @@ def _memory(file: ServerFile) -> str | None:
 
 
 def _model(file: ServerFile) -> str | None:
-    source = file.app.model.source
-    if source.startswith(("/", "~", ".")) and source != IMAGE_MODEL:
+    sources = [model.source for model in file.app.served_models.values()]
+    if any(source.startswith(("/", "~", ".")) and source != IMAGE_MODEL for source in sources):
         return f"model.source is a directory that the image has not: it holds weights at {IMAGE_MODEL}"
     return None

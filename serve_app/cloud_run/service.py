@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serve_app.cloud_run.fitting import require_fits
-from serve_app.config import ServerFile
+from serve_app.config import AppConfig, ServerFile
 
 REPOSITORY = "arr-coc"  # in Artifact Registry
 STARTUP_PERIOD_S = 2
@@ -53,7 +53,7 @@ def manifest(release: Release) -> dict[str, Any]:
             "namespace": release.project,
             "labels": {"cloud.googleapis.com/location": run.region},
             "annotations": {
-                "run.googleapis.com/description": f"{file.app.model.served_name} from {file.app.model.source}",
+                "run.googleapis.com/description": _described(file.app),
                 # of the service, not of a revision: the schedule changes them without a new revision
                 "run.googleapis.com/minScale": str(run.min_instances),
                 "run.googleapis.com/maxScale": str(run.max_instances),
@@ -63,6 +63,10 @@ def manifest(release: Release) -> dict[str, Any]:
             "template": {"metadata": {"annotations": _annotations(release)}, "spec": _revision(release)}
         },
     }
+
+
+def _described(app: AppConfig) -> str:
+    return ", ".join(f"{name} from {model.source}" for name, model in app.served_models.items())
 
 
 def _annotations(release: Release) -> dict[str, str]:

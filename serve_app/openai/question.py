@@ -63,6 +63,7 @@ class ChatQuestion:
             remaining_s=remaining_s,
             detail=self.detail,
             messages=self.messages,
+            model=request.model,
         )
 
     @contextmanager

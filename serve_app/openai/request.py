@@ -67,7 +67,7 @@ class ChatRequest(Taken):
 
     model_config = ConfigDict(json_schema_extra=_COMBINATIONS)
 
-    model: Annotated[str, Field(description="the name of the served model")]
+    model: Annotated[str, Field(description="the name of a served model")]
     messages: Annotated[
         list[Message],
         Field(min_length=1, max_length=MAX_MESSAGES, description=f"a list of 1 to {MAX_MESSAGES} messages"),

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from arr_coc.errors import InvalidRequest
 from arr_coc.types import Ask, Report
 from serve_app.admission import Turn
-from serve_app.health import StatusWatch
+from serve_app.health import StatusWatch, not_served
 from serve_app.openai.chunks import ChunkSpelling
 from serve_app.openai.completion import Model, ModelList, completion
 from serve_app.openai.question import ChatLimits, ChatQuestion, read_chat
@@ -40,21 +39,21 @@ class OpenAIRoutes:
         self._started = int(time.time())
 
     async def models(self, request: Request) -> Response:
-        """The models that are served. Raises EngineClosed (``not_ready``) until they are loaded."""
+        """The models that are served. Raises EngineClosed (``not_ready``) until those of the start are loaded."""
         models = ModelList(object="list", data=tuple(map(self._card, self._names())))
         return JSONResponse(models.model_dump(mode="json"))
 
     async def model(self, request: Request) -> Response:
         """The model of that name. Raises InvalidRequest (``model_not_found``) for any other."""
-        name, served = request.path_params["model"], self._names()
-        if name not in served:
-            raise _not_served()
+        name = request.path_params["model"]
+        if name not in self._names():
+            raise not_served()
         return JSONResponse(self._card(name).model_dump(mode="json"))
 
     async def chat_completions(self, request: Request, turn: Turn, fields: object) -> Response:
         """The next message of a conversation, whole or as a stream."""
         asked = read_chat(fields, self._limits)
-        self._require_served(asked.request.model)
+        self._watch.require_served(asked.request.model)
         record = record_of(request.scope)
         ask = asked.ask(record.request_id, turn.remaining_s())
         with asked.named_as_sent():
@@ -86,25 +85,12 @@ class OpenAIRoutes:
         return EventStream(first, events, spelling)
 
     def served_model(self) -> str:
-        """The name of the served model; "" while nothing is known of it."""
-        status = self._watch.status
-        return status.model if status else ""
+        """The name of the default model; "" while nothing is known of it."""
+        return next(iter(self._watch.models), "")
 
     def _names(self) -> list[str]:
         self._watch.require_loaded()
-        return [name for name in dict.fromkeys((self.served_model(), self._embedding_model())) if name]
+        return [name for name in dict.fromkeys((*self._watch.models, self._embedding_model())) if name]
 
     def _card(self, name: str) -> Model:
         return Model(id=name, object="model", created=self._started, owned_by="arr-coc-serve")
-
-    def _require_served(self, name: str) -> None:
-        if self._watch.status is None:  # gone since the request was let in
-            self._watch.require_loaded()
-        if name != self.served_model():
-            raise _not_served()
-
-
-def _not_served() -> InvalidRequest:
-    return InvalidRequest(
-        "no such model is served; GET /v1/models tells those that are", code="model_not_found", param="model"
-    )

@@ -28,6 +28,7 @@ from serve_app.replies import Reply
 EVENTS = "text/event-stream"
 _ALWAYS = (405, 431, 500)
 _WORK = (400, 408, 413, 415, 422, 429, *_ALWAYS, 503, 504)
+_NAMED = (404, *_WORK)  # a request may name a model
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,10 @@ def _asking(max_batch: int) -> tuple[Operation, ...]:
     batch = list_of(ref(VisualQuestion), {}, most=max_batch)
     results = list_of(ref(Reply), ref(ErrorBody), most=max_batch)
     return (
-        Operation("post", "/vqa", "Ask about a picture.", {JSON: Body(ref(Reply))}, _WORK, question),
+        Operation("post", "/vqa", "Ask about a picture.", {JSON: Body(ref(Reply))}, _NAMED, question),
         Operation(
             "post", "/stream_generate", "Ask about a picture; the answer comes as it is made.",
-            {EVENTS: Body(events(StreamedText, "ReplyWithoutAnswer", failing="error"))}, _WORK, question,
+            {EVENTS: Body(events(StreamedText, "ReplyWithoutAnswer", failing="error"))}, _NAMED, question,
             description="Events: StreamedText as tokens become final, ReplyWithoutAnswer, `[DONE]`; or, where it "
             "fails on the way, an event named `error` with an ErrorBody, and no `[DONE]`.",
         ),
@@ -89,12 +90,12 @@ def _openai(model: str) -> tuple[Operation, ...]:
     return (
         Operation(
             "post", "/v1/chat/completions", "The next message of a conversation, as OpenAI's clients ask for it.",
-            answers, (404, *_WORK), {JSON: Body(ref(ChatRequest), chats(model))},
+            answers, _NAMED, {JSON: Body(ref(ChatRequest), chats(model))},
             description="A stream's events are each a Chunk, then `[DONE]`; or, where it fails on the way, an "
             "ErrorBody and no `[DONE]`. Pictures are fetched only from hosts that the server lists. A picture stands "
             "before the text of its message where there is one text.",
         ),
-        Operation("get", "/v1/models", "The served models.", {JSON: Body(ref(ModelList))}, (*_ALWAYS, 503)),
+        Operation("get", "/v1/models", "The served models, in a list.", {JSON: Body(ref(ModelList))}, (*_ALWAYS, 503)),
         Operation("get", "/v1/models/{model}", "A served model.", {JSON: Body(ref(Model))}, (404, *_ALWAYS, 503)),
     )  # fmt: skip
 

@@ -19,14 +19,21 @@ from arr_coc.model.config import ModelConfig
 from arr_coc.model.sources.spec import Prefix
 from arr_coc.model.sources.store import Entry
 from arr_coc.profile import ModelProfile
-from arr_coc.types import Ask, Loading, Sampling
+from arr_coc.types import Ask, Loading, Sampling, Tell
 from arr_coc.vlm import VisionLanguageModel
+from deployments.answerer import Load
 from deployments.autoscaling import stats
-from deployments.config import FAILED, TracingConfig
+from deployments.config import FAILED, GenerationStageConfig, TracingConfig
 from deployments.generation import GenerationStage
 from tests.arr_coc import tiny
 from tests.serve_app.fakes import PICTURE
 from tests.system.fake import WAITING, FakeModel
+
+
+def _stage(directory: Path, load: Load, *models: ModelConfig, **more: Any) -> GenerationStage:
+    served = {model.served_name: model for model in models or [ModelConfig()]}
+    stage = more.pop("stage", GenerationStageConfig())
+    return GenerationStage(served, EngineConfig(), stage, str(directory), TracingConfig(), load, **more)
 
 
 async def _loaded(stage: GenerationStage) -> None:
@@ -37,11 +44,11 @@ async def _loaded(stage: GenerationStage) -> None:
 async def test_says_that_it_loads_and_refuses_work_until_it_has(tmp_path: Path) -> None:
     gate = threading.Event()
 
-    def load(model: ModelConfig, engine: EngineConfig, observer: Observer) -> FakeModel:
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer, tell: Tell) -> FakeModel:
         gate.wait(10)
         return FakeModel(engine, observer)
 
-    stage = GenerationStage(ModelConfig(), EngineConfig(), str(tmp_path), TracingConfig(), load)
+    stage = _stage(tmp_path, load)
     status = await stage.status()
     assert not status.ready
     assert status.detail
@@ -54,10 +61,10 @@ async def test_says_that_it_loads_and_refuses_work_until_it_has(tmp_path: Path) 
 
 
 async def test_a_model_that_cannot_be_loaded_fails_the_health_check_with_its_reason(tmp_path: Path) -> None:
-    def load(model: ModelConfig, engine: EngineConfig, observer: Observer) -> FakeModel:
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer, tell: Tell) -> FakeModel:
         raise ModelLoadError("weights are broken")
 
-    stage = GenerationStage(ModelConfig(), EngineConfig(), str(tmp_path), TracingConfig(), load)
+    stage = _stage(tmp_path, load)
     for _ in range(500):
         if "weights are broken" in (await stage.status()).detail:
             break
@@ -70,16 +77,16 @@ async def test_while_the_model_is_downloaded_it_tells_how_far(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ARR_COC_CACHE", str(tmp_path / "cache"))
-    gate = threading.Event()
+    gate, begun = threading.Event(), threading.Event()
 
-    def load(model: ModelConfig, engine: EngineConfig, observer: Observer) -> FakeModel:
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer, tell: Tell) -> FakeModel:
+        begun.set()
         gate.wait(10)
         raise ModelLoadError("cut")
 
     source = "gs://bucket/model#1"
-    stage = GenerationStage(
-        ModelConfig(source=source), EngineConfig(), str(tmp_path / "metrics"), TracingConfig(), load
-    )
+    stage = _stage(tmp_path / "metrics", load, ModelConfig(source=source))
+    assert begun.wait(10)
     assert (await stage.status()).loading is None
     told = Loading(512, 1024, 3.5)
     entry = Entry(Prefix("bucket", "model", 1))
@@ -96,11 +103,11 @@ async def test_while_the_model_is_downloaded_it_tells_how_far(
 async def test_closing_a_stream_ends_the_request_in_the_model(tmp_path: Path) -> None:
     models: list[FakeModel] = []
 
-    def load(model: ModelConfig, engine: EngineConfig, observer: Observer) -> FakeModel:
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer, tell: Tell) -> FakeModel:
         models.append(FakeModel(engine, observer))
         return models[0]
 
-    stage = GenerationStage(ModelConfig(), EngineConfig(), str(tmp_path), TracingConfig(), load)
+    stage = _stage(tmp_path, load)
     await _loaded(stage)
     stream = stage.stream(Ask("x", "slow 1000"), PICTURE)
     await anext(stream)
@@ -175,11 +182,13 @@ async def test_a_hung_step_fails_the_health_check_while_it_hangs(
 ) -> None:
     adapter = Hanging()
 
-    def load(model: ModelConfig, engine: EngineConfig, observer: Observer) -> VisionLanguageModel:
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer, tell: Tell) -> VisionLanguageModel:
         return VisionLanguageModel(adapter, ModelProfile(token_side=32), engine, observer)
 
     config = EngineConfig(slots=2, max_length=256, stall_s=0.2)
-    stage = GenerationStage(ModelConfig(), config, str(tmp_path), TracingConfig(), load)
+    stage = GenerationStage(
+        {"it": ModelConfig()}, config, GenerationStageConfig(), str(tmp_path), TracingConfig(), load
+    )
     await _loaded(stage)
     asks = [Ask(query, query, Sampling(max_new_tokens=9, ignore_eos=True)) for query in "abc"]
     expected = [(await stage.answer(ask, PICTURE)).text for ask in asks]

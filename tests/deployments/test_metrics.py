@@ -8,7 +8,8 @@ from pathlib import Path
 from prometheus_client import Metric
 
 from deployments.gathering import Places, counted, scrape_all
-from deployments.scraping import Scraper
+from deployments.metrics import StartMetrics
+from deployments.scraping import Scraper, open_directory
 
 COUNTS = """
 import sys
@@ -76,3 +77,10 @@ def test_what_a_lost_node_had_counted_stays_counted_and_its_gauges_go(tmp_path: 
     assert not any(line.startswith("arr_coc_slots ") for line in after)
     for text in (before, after, again):
         assert 'arr_coc_requests_total{endpoint="vqa",outcome="ok"} 2.0' in text
+
+
+def test_the_start_is_told_by_phase_in_a_scrape(tmp_path: Path) -> None:
+    open_directory(str(tmp_path))
+    StartMetrics().started({"ray": 1.5, "ready": 4.0})
+    text = Scraper(str(tmp_path)).scrape().decode()
+    assert 'arr_coc_startup_seconds{phase="ray"} 1.5' in text

@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import json
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,8 +13,16 @@ from PIL import Image
 
 from arr_coc.decoding import PictureLimits
 from arr_coc.engine.config import EngineConfig
-from arr_coc.errors import BudgetTooSmall, ContextLengthExceeded, DeadlineExceeded, InvalidImage, Overloaded
+from arr_coc.errors import (
+    BudgetTooSmall,
+    ContextLengthExceeded,
+    DeadlineExceeded,
+    EngineClosed,
+    InvalidImage,
+    Overloaded,
+)
 from arr_coc.model.config import ModelConfig
+from arr_coc.model.source import DEMO
 from arr_coc.types import PICTURE, Ask, Backlog, Message, Sampling, TexturedPicture
 from deployments.config import TextureStageConfig, TracingConfig
 from deployments.texture import TextureStage
@@ -31,7 +41,12 @@ def _prepare(
     engine = EngineConfig(max_length=max_length)
     with TemporaryDirectory() as metrics:
         stage = TextureStage(
-            TextureStageConfig(), model or ModelConfig(), engine, PictureLimits(), metrics, TracingConfig()
+            TextureStageConfig(),
+            {"it": model or ModelConfig()},
+            engine,
+            PictureLimits(),
+            metrics,
+            TracingConfig(),
         )
         return asyncio.run(stage.prepare(ask, image))
 
@@ -110,3 +125,39 @@ def test_a_model_of_one_view_gets_it_by_its_configuration(
     assert (picture.route, picture.grid.tokens, picture.view.shape) == (route, tokens, (56, 56, 3))
     with pytest.raises(BudgetTooSmall, match=str(tokens)):
         _prepare(Ask("x", "what?", visual_token_budget=tokens - 1), _png(1024), model=model)
+
+
+async def test_each_model_is_prepared_for_as_it_wants_and_the_first_is_the_default_one(
+    tmp_path: Path,
+) -> None:
+    native = tmp_path / "native"
+    shutil.copytree(DEMO, native)
+    profile = json.loads((native / "arr_coc.json").read_text())
+    (native / "arr_coc.json").write_text(json.dumps(profile | {"direct_max_tokens": 1024}))
+    models = {"zooming": ModelConfig(), "native": ModelConfig(source=str(native), when="first_request")}
+    stage = _stage(models, tmp_path)
+    routes = [
+        (await stage.prepare(Ask("x", "what?", model=name), _png(1024))).route for name in ("", *models)
+    ]
+    assert routes == ["zoom", "zoom", "direct"]
+
+
+async def test_a_model_that_cannot_be_had_fails_its_requests_until_it_can(tmp_path: Path) -> None:
+    late = tmp_path / "late"
+    stage = _stage(
+        {"here": ModelConfig(), "late": ModelConfig(source=str(late), when="first_request")}, tmp_path
+    )
+    asks = [stage.prepare(Ask("x", "what?", model="late"), _png(256)) for _ in range(3)]
+    for error in await asyncio.gather(*asks, return_exceptions=True):
+        assert isinstance(error, EngineClosed)
+        assert error.code == "model_unavailable"
+    assert (await stage.prepare(Ask("x", "what?"), _png(256))).grid.tokens
+    shutil.copytree(DEMO, late)
+    assert (await stage.prepare(Ask("x", "what?", model="late"), _png(256))).grid.tokens
+
+
+def _stage(models: dict[str, ModelConfig], directory: Path) -> TextureStage:
+    metrics = str(directory / "metrics")
+    return TextureStage(
+        TextureStageConfig(), models, EngineConfig(), PictureLimits(), metrics, TracingConfig()
+    )

@@ -126,6 +126,7 @@ class FakeGeneration:
     state: EngineStatus = READY
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     ends_early: bool = False
+    expected: list[str] = field(default_factory=list)
 
     async def answer(self, ask: Ask, *pictures: TexturedPicture) -> Report:
         *deltas, last = [event async for event in self.stream(ask, *pictures)]
@@ -148,6 +149,9 @@ class FakeGeneration:
             raise
         if not self.ends_early:
             yield report(ask.query, self.allocation)
+
+    async def expect(self, model: str) -> None:
+        self.expected.append(model)
 
     async def status(self) -> EngineStatus:
         return self.state if self.look is None else await self.look()

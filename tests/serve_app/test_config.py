@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from arr_coc.errors import ConfigError
-from serve_app.checks import checked_config
+from serve_app.checks import START_BYTES, checked_config, require_start_memory
 from serve_app.config import AppConfig, read_config
 from tests.system.server import free_port
 
@@ -24,6 +24,40 @@ def test_a_local_model_is_pinned_as_it_is_and_keeps_its_name(tmp_path: Path) -> 
     model = AppConfig.model_validate({"model": {"source": str(tmp_path)}}).with_pinned_model().model
     assert model.source == str(tmp_path)
     assert model.served_name == tmp_path.name
+
+
+def test_models_are_served_by_name_and_the_first_is_the_default_one(tmp_path: Path) -> None:
+    models = {"first": {"source": str(tmp_path)}, "second": {"source": "demo", "when": "first_request"}}
+    several = AppConfig.model_validate({"models": models})
+    assert list(several.served_models) == ["first", "second"]
+    pinned = several.with_pinned_model()
+    assert {name: model.served_name for name, model in pinned.served_models.items()} == {
+        "first": "first", "second": "second",
+    }  # fmt: skip
+    assert pinned.default_model.source == str(tmp_path)
+    beside = AppConfig.model_validate({"model": {"name": "mine"}, "models": models}).with_pinned_model()
+    assert list(beside.served_models) == ["mine", "first", "second"]
+    assert list(AppConfig().with_pinned_model().served_models) == ["demo"]
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        ({"model": {"source": "demo"}, "models": {"demo": {}}}, "name in common"),
+        ({"models": {"a": {"name": "b"}}}, "leave name out"),
+        ({"models": {"a": {"device": "cpu"}, "b": {}}}, "same device"),
+        ({"models": {"a b": {}}}, "pattern"),
+    ],
+)
+def test_models_that_cannot_be_told_apart_or_share_no_memory_are_refused(args: object, says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        AppConfig.model_validate(args)
+
+
+def test_too_little_memory_is_told_before_anything_is_started() -> None:
+    require_start_memory(START_BYTES)
+    with pytest.raises(ConfigError, match="400 MiB of memory are free"):
+        require_start_memory(400 * 2**20)
 
 
 def test_limits_follow_from_the_engine() -> None:

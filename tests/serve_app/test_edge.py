@@ -20,11 +20,15 @@ frontend prometheus
     bind :9101
 frontend http_frontend
     bind {host}:8000
-    http-request return status 404 content-type text/plain string "Path not found" if {{ path /nowhere }}
-    default_backend app
+    use_backend app if {{ path_beg / }}
+    default_backend default_backend
+backend default_backend
+    http-request return status 404 content-type text/plain lf-string "Path \\'%[path]\\' not found. Ping http://..."
 backend app
     http-reuse always
-    server one 127.0.0.1:30000
+    server one 127.0.0.1:30000 check
+    # Fallback to head node's Serve proxy when no ingress replicas are available
+    server fallback 127.0.0.1:8500 check backup
 listen stats
   bind *:8404
 """
@@ -61,6 +65,15 @@ def test_every_guard_is_in_the_public_frontend(tmp_path: Path) -> None:
     assert "timeout http-request" in frontend
     assert "/nowhere/500.http" not in config
     assert re.findall(r"http-reuse (\w+)", config) == ["never"]
+
+
+def test_where_no_ingress_is_the_first_process_is_asked_and_not_rays_proxy(tmp_path: Path) -> None:
+    config = hardened(RAYS.format(host="127.0.0.1"), tmp_path, "0.0.0.0")
+    backends = dict(re.findall(r"(?ms)^backend (\w+)\n(.*?)(?=^\w)", config))
+    early = f"server early unix@{tmp_path}/early.sock backup"
+    assert re.findall(r"server .*", backends["default_backend"]) == ["server 5s", early]
+    assert re.findall(r"server .*", backends["app"]) == ["server one 127.0.0.1:30000 check", early]
+    assert "status 404" not in config
 
 
 def test_a_configuration_without_a_frontend_is_not_run_unguarded(tmp_path: Path) -> None:

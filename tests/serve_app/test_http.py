@@ -206,11 +206,14 @@ async def test_while_the_model_loads_work_is_refused_with_the_reason(site: Site)
 
 async def test_while_the_model_is_downloaded_health_tells_how_far(site: Site) -> None:
     loading = Loading(bytes_done=512, bytes_total=1024, seconds_left=3.5)
-    site.generation.state = replace(READY, ready=False, detail="downloading the model", loading=loading)
+    site.generation.state = replace(
+        READY, ready=False, detail="downloading the model", phase="download", loading=loading
+    )
     health = await until_healthy(site, 503)
     assert health.json() == {
         "status": "loading",
         "reason": "downloading the model",
+        "phase": "download",
         "loading": {"bytes_done": 512, "bytes_total": 1024, "seconds_left": 3.5},
     }
 

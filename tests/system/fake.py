@@ -23,8 +23,8 @@ from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Observer
 from arr_coc.errors import EngineClosed, ModelFault
 from arr_coc.model.config import ModelConfig
-from arr_coc.types import Ask, Backlog, Delta, EngineStatus, Grid, Report, TexturedPicture, Usage
-from deployments.generation import Answerer
+from arr_coc.types import Ask, Backlog, Delta, EngineStatus, Grid, Report, Tell, TexturedPicture, Usage
+from deployments.answerer import Answerer
 from serve_app.app import assembled
 from serve_app.config import AppConfig
 
@@ -98,6 +98,10 @@ class FakeModel:
             await asyncio.sleep(0.02)
         self._failing.set()
 
+    def close(self) -> None:
+        self._draining.set()
+        self._failing.set()
+
     def _words(self, ask: Ask, *pictures: TexturedPicture) -> list[str]:
         if ask.query == "fault":
             raise ModelFault("The model failed on this request.")
@@ -114,7 +118,7 @@ class FakeModel:
         self._observer.batch("decode", max(1, self._running), 1, 2, WORD_S)
 
 
-def load_fake(model: ModelConfig, engine: EngineConfig, observer: Observer) -> Answerer:
+def load_fake(model: ModelConfig, engine: EngineConfig, observer: Observer, tell: Tell) -> Answerer:
     """Takes ``FAKE_LOAD_S`` seconds, as weights do."""
     time.sleep(float(os.environ.get("FAKE_LOAD_S", "0")))
     return cast(Answerer, FakeModel(engine, observer))

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -34,6 +35,47 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with serving(config, port) as server:
         wait_ready(server)
         yield server
+
+
+def test_a_start_is_told_by_its_phases(running: Running) -> None:
+    lines = [json.loads(line) for line in running.log.read_text().splitlines() if line.startswith("{")]
+    (ready,) = (line for line in lines if line.get("event") == "ready")
+    assert set(ready["phases"]) == {"interpreter", "config", "ray", "serve", "imports", "ready"}
+    assert ready["phases"]["ready"] == ready["s"] == max(ready["phases"].values())
+    assert set(ready["began"]) == set(ready["phases"])
+    assert all(0 <= began < ready["s"] for began in ready["began"].values())
+    deadline = time.monotonic() + 30
+    told: set[str] = set()
+    while told != set(ready["phases"]) and time.monotonic() < deadline:
+        text = httpx.get(f"{running.url}/metrics", timeout=10).text
+        told = set(re.findall(r'(?m)^arr_coc_startup_seconds\{phase="(.+?)"', text))
+    assert told == set(ready["phases"])
+
+
+def test_from_the_first_moments_on_everybody_is_told_that_it_starts(tmp_path: Path) -> None:
+    port, phases = free_port(), []
+    model = write_model(tmp_path)
+    config = write_config(tmp_path, {"model": {"source": str(model)}}, port)
+    with serving(config, port, FAKE_LOAD_S="2") as server:
+        while True:
+            assert server.process.poll() is None, server.log.read_text()
+            try:
+                health = httpx.get(f"{server.url}/health", timeout=5)
+            except httpx.TransportError:
+                assert not phases or phases[-1] == "serve"  # one that came just when the port was handed over
+                continue
+            if health.status_code == 200:
+                break
+            assert (health.status_code, health.headers["retry-after"]) == (503, "1")
+            phases.append(health.json()["phase"])
+            with suppress(httpx.TransportError):
+                asked = _ask(server.url, _picture(1)[0], "too early?")
+                assert (asked.status_code, asked.headers.get("retry-after")) in ((503, "1"), (200, None))
+                assert asked.status_code == 200 or asked.json()["error"]["code"] == "not_ready"
+            time.sleep(0.02)
+    seen = list(dict.fromkeys(phases))
+    assert seen[-1] == "imports"  # which is what a model that tells nothing else is in
+    assert {"ray", "serve"} <= set(seen)
 
 
 def _picture(shade: int) -> tuple[bytes, np.ndarray]:
@@ -208,6 +250,32 @@ def test_what_cannot_start_says_so_in_one_line(
     )
     assert ended.returncode == 2
     assert says in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def small_group() -> Iterator[Path]:
+    """A control group of 400 MiB."""
+    mounts = {Path("/sys/fs/cgroup/memory"): "memory.limit_in_bytes", Path("/sys/fs/cgroup"): "memory.max"}
+    for mount, limit in mounts.items():
+        group = mount / f"arr-coc-test-{os.getpid()}"
+        with suppress(OSError):
+            group.mkdir()
+            if (group / limit).exists():
+                (group / limit).write_text(str(400 * 2**20))
+                yield group
+                group.rmdir()
+                return
+            group.rmdir()
+    pytest.skip("no control group can be made here")
+
+
+def test_too_little_memory_is_told_and_ends_the_start_at_once(tmp_path: Path, small_group: Path) -> None:
+    config = write_config(tmp_path, {}, free_port())
+    inside = f"echo $$ > {small_group}/cgroup.procs && exec {sys.executable} -m serve_app {config}"
+    ended = subprocess.run(["bash", "-c", inside], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2, ended.stderr
+    assert "MiB of memory are free" in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1
 
 

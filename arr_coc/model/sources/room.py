@@ -1,13 +1,28 @@
 """Whether a model fits, asked before anything of it is fetched."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from arr_coc.errors import NoRoom
 
 _GIB = 2**30
 _IN_MEMORY = ("tmpfs", "ramfs")
+
+
+class _Version(NamedTuple):
+    """How the kernel names memory's files in one version of control groups."""
+
+    mount: str  # below /sys/fs/cgroup; also the controller, as /proc/self/cgroup names it
+    limit: str
+    used: str
+    reclaimable: str  # a row of memory.stat
+
+
+_VERSION_2 = _Version("", "memory.max", "memory.current", "inactive_file")
+_VERSION_1 = _Version("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 
 def require_room(directory: Path, download: int, loaded: int, *, copied: bool) -> None:
@@ -46,13 +61,8 @@ def in_memory(directory: Path) -> bool:
 
 
 def free_memory(root: Path = Path("/")) -> int:
-    """Bytes that a process may still take: of the machine, or of the container where that is less."""
-    free = [_meminfo(root / "proc/meminfo")]
-    cgroup = root / "sys/fs/cgroup"
-    with suppress(OSError, ValueError):  # no container, no limit ("max"), or an older kernel's files
-        limit = int((cgroup / "memory.max").read_text())
-        used = int((cgroup / "memory.current").read_text())
-        free.append(limit - used + _reclaimable(cgroup / "memory.stat"))
+    """Bytes that a process may still take: of the machine, or of the containers around it where that is less."""
+    free = [_meminfo(root / "proc/meminfo"), *_free_of_groups(root)]
     return max(0, min(free))
 
 
@@ -61,7 +71,22 @@ def _meminfo(path: Path) -> int:
     return int(rows["MemAvailable"].split()[0]) * 1024
 
 
-def _reclaimable(path: Path) -> int:
+def _free_of_groups(root: Path) -> Iterator[int]:
+    """What limited control groups leave: the one that a container shows as the root, and this process's own."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        lines = []
+    paths = {controllers: path.lstrip("/") for _, controllers, path in (line.split(":", 2) for line in lines)}
+    for version in (_VERSION_2, _VERSION_1):
+        top = root / "sys/fs/cgroup" / version.mount
+        for group in {top, top / paths.get(version.mount, "")}:
+            with suppress(OSError, ValueError):  # no limit ("max"), or the other version's files
+                limit, used = (int((group / name).read_text()) for name in (version.limit, version.used))
+                yield limit - used + _reclaimable(group / "memory.stat", version.reclaimable)
+
+
+def _reclaimable(path: Path, row: str) -> int:
     """File cache that the kernel gives back when it is needed."""
     rows = dict(line.split() for line in path.read_text().splitlines())
-    return int(rows.get("inactive_file", 0))
+    return int(rows.get(row, 0))

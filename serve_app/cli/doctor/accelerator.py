@@ -25,9 +25,10 @@ class Accelerator:
 
     def runs(self, app: AppConfig) -> bool:
         """Whether the model of ``app`` will lie on a GPU."""
-        if app.model.device == "cpu" or app.generation.num_gpus == 0:
+        device = app.default_model.device
+        if device == "cpu" or app.generation.num_gpus == 0:
             return False
-        return app.model.device == "cuda" or (self.gpus > 0 and self.build is not None)
+        return device == "cuda" or (self.gpus > 0 and self.build is not None)
 
 
 def look() -> Accelerator:
@@ -38,7 +39,7 @@ def look() -> Accelerator:
 
 def check_accelerator(found: Accelerator, app: AppConfig) -> Finding:
     """Whether the device of ``app`` can be had."""
-    device = app.model.device
+    device = app.default_model.device
     if not found.runs(app):
         if device == "auto" and found.gpus:
             told = f"the model will run on the CPU, though {found.gpus} GPU(s) are here"

@@ -45,7 +45,7 @@ def examine(path: Path) -> "Iterator[Finding]":
     from serve_app.cli.doctor.accelerator import check_accelerator, look
     from serve_app.cli.doctor.finding import ok, problem
     from serve_app.cli.doctor.machine import check_port, check_shared_memory
-    from serve_app.cli.doctor.model import check_model
+    from serve_app.cli.doctor.model import check_models
     from serve_app.cli.doctor.software import check_software
     from serve_app.config import read_config
 
@@ -60,7 +60,7 @@ def examine(path: Path) -> "Iterator[Finding]":
     yield check_port(file.http_options)
     accelerator = look()
     yield check_accelerator(accelerator, file.app)
-    yield from check_model(file.app, accelerator, free_memory())
+    yield from check_models(file.app, accelerator, free_memory())
 
 
 def _print(finding: "Finding") -> None:

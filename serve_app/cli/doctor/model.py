@@ -9,6 +9,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from arr_coc.errors import ConfigError
+from arr_coc.model.config import ModelConfig
 from arr_coc.model.families import FAMILIES, PROMPTS
 from arr_coc.model.precision import held_bytes
 from arr_coc.model.source import found, pin
@@ -23,12 +24,20 @@ _TIGHT = 0.85  # of the memory; the rest is for activations and the other proces
 _GET = "download the model again, whole, in the Hugging Face format"
 
 
-def check_model(app: AppConfig, accelerator: Accelerator, free_ram: int) -> Iterator[Finding]:
+def check_models(app: AppConfig, accelerator: Accelerator, free_ram: int) -> Iterator[Finding]:
+    """Every model: alone, it must fit; together they need not."""
+    for model in app.served_models.values():
+        yield from check_model(app, model, accelerator, free_ram)
+
+
+def check_model(
+    app: AppConfig, model: ModelConfig, accelerator: Accelerator, free_ram: int
+) -> Iterator[Finding]:
     """The directory's files, the family, and whether what it needs of memory fits; ends at the first problem."""
     try:
-        directory = found(pin(app.model.source))
+        directory = found(pin(model.source))
         if directory is None:
-            yield ok("model", f"{app.model.source} can be reached; it is downloaded when the server starts")
+            yield ok("model", f"{model.source} can be reached; it is downloaded when the server starts")
             return
         ModelProfile.load(directory)
         config = json.loads((directory / "config.json").read_text())
@@ -42,9 +51,9 @@ def check_model(app: AppConfig, accelerator: Accelerator, free_ram: int) -> Iter
         return
     yield ok("model", f"{directory}: {family}, {weights.parameters / 1e6:,.1f} million parameters")
     yield check_tokenizer(directory, needs_template=family not in PROMPTS)
-    if app.model.quantization and find_spec("torchao") is None:
+    if model.quantization and find_spec("torchao") is None:
         yield problem("quantization", "torchao is not installed", "pip install 'arr-coc-serve[quantization]'")
-    yield check_memory(app, accelerator, free_ram, config, weights)
+    yield check_memory(app, model, accelerator, free_ram, config, weights)
 
 
 def check_tokenizer(directory: Path, *, needs_template: bool = True) -> Finding:
@@ -70,12 +79,17 @@ def _has_template(directory: Path) -> bool:
 
 
 def check_memory(
-    app: AppConfig, accelerator: Accelerator, free_ram: int, config: dict[str, Any], held: Weights
+    app: AppConfig,
+    model: ModelConfig,
+    accelerator: Accelerator,
+    free_ram: int,
+    config: dict[str, Any],
+    held: Weights,
 ) -> Finding:
     """Weights, as they will lie in memory, slots and what is kept of pictures, against what is free (on a GPU: what it has)."""
     on_gpu = accelerator.runs(app)
-    itemsize = app.model.itemsize(on_gpu)
-    weights = held_bytes(held.parameters - held.matrices, held.matrices, itemsize, app.model.quantization)
+    itemsize = model.itemsize(on_gpu)
+    weights = held_bytes(held.parameters - held.matrices, held.matrices, itemsize, model.quantization)
     slots = slots_bytes(config, app.engine.slots, app.engine.max_length, itemsize)
     needed = weights + slots + app.engine.shared_bytes
     available, place = (accelerator.memory, "of the GPU") if on_gpu else (free_ram, "of free memory")

@@ -13,7 +13,7 @@ from arr_coc.decoding import PictureLimits
 from arr_coc.demo.scenes import render, sample_scene
 from arr_coc.engine.config import EngineConfig
 from arr_coc.model.config import ModelConfig
-from deployments.config import TextureStageConfig, TracingConfig
+from deployments.config import GenerationStageConfig, TextureStageConfig, TracingConfig
 from deployments.generation import GenerationStage, load_model
 from deployments.texture import TextureStage
 from tests.serve_app.openai.requests import text, user
@@ -28,8 +28,12 @@ ZOOMED = 900_003  # of a scene that is square, and so zoomed into at 1,024 px
 def stages(tmp_path_factory: pytest.TempPathFactory) -> tuple[TextureStage, GenerationStage]:
     metrics = str(tmp_path_factory.mktemp("metrics"))
     untraced = TracingConfig()
-    texture = TextureStage(TextureStageConfig(threads=1), MODEL, ENGINE, PictureLimits(), metrics, untraced)
-    return texture, GenerationStage(MODEL, ENGINE, metrics, untraced, load_model)
+    texture = TextureStage(
+        TextureStageConfig(threads=1), {"demo": MODEL}, ENGINE, PictureLimits(), metrics, untraced
+    )
+    return texture, GenerationStage(
+        {"demo": MODEL}, ENGINE, GenerationStageConfig(), metrics, untraced, load_model
+    )
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ async def test_forms_are_answered_as_it_says(site: Site) -> None:
         "seed": "1",
         "ignore_eos": "true",
     }
-    values |= {"visual_token_budget": "99", "explain": "true"}
+    values |= {"visual_token_budget": "99", "explain": "true", "model": "fake"}
     assert set(fields) == {"image", *values}
     response = await site.client.post("/vqa", data=values, files={"image": PNG})
     conforms(response.json(), answer_of("/vqa"))

@@ -39,6 +39,27 @@ def test_free_memory_is_the_machines_or_the_containers(
     assert free_memory(machine(tmp_path, **cgroup)) == free
 
 
+def test_the_limit_of_an_older_container_counts_too(tmp_path: Path) -> None:
+    root = machine(tmp_path)
+    version_1 = root / "sys/fs/cgroup/memory"
+    version_1.mkdir()
+    (version_1 / "memory.limit_in_bytes").write_text("1000\n")
+    (version_1 / "memory.usage_in_bytes").write_text("700\n")
+    (version_1 / "memory.stat").write_text("inactive_file 1\ntotal_inactive_file 200\n")
+    assert free_memory(root) == 500
+
+
+def test_a_limit_of_the_processs_own_group_counts_too(tmp_path: Path) -> None:
+    root = machine(tmp_path, memory_max="max\n")
+    (root / "proc/self").mkdir()
+    (root / "proc/self/cgroup").write_text("4:cpu:/x\n0::/a.slice/b\n")
+    own = root / "sys/fs/cgroup/a.slice/b"
+    own.mkdir(parents=True)
+    for name, text in {"max": "1000\n", "current": "600\n", "stat": "inactive_file 50\n"}.items():
+        (own / f"memory.{name}").write_text(text)
+    assert free_memory(root) == 450
+
+
 def test_this_machine_has_memory() -> None:
     assert free_memory() > 0
 

@@ -14,7 +14,7 @@ from arr_coc.model.loading import load
 from arr_coc.model.source import DEMO
 from arr_coc.model.weights import measure
 from serve_app.cli.doctor.finding import Finding
-from serve_app.cli.doctor.model import check_model
+from serve_app.cli.doctor.model import check_models
 from serve_app.cli.doctor.weights import slots_bytes
 from serve_app.config import AppConfig
 from tests.arr_coc import tiny
@@ -30,7 +30,7 @@ def directory(tmp_path: Path) -> Path:
 
 def examine(directory: Path, free: int = PLENTY, **settings: object) -> dict[str, Finding]:
     app = AppConfig.model_validate({"model": {"source": str(directory)}, **settings})
-    return {finding.check: finding for finding in check_model(app, NONE, free)}
+    return {finding.check: finding for finding in check_models(app, NONE, free)}
 
 
 def test_the_bundled_model_is_whole(directory: Path) -> None:
@@ -119,7 +119,7 @@ def test_memory_by_what_is_free(directory: Path, share: float, level: str) -> No
 
 def test_on_a_gpu_its_own_memory_counts_and_numbers_are_half_as_long(directory: Path) -> None:
     settings = {"model": {"source": str(directory), "device": "cuda"}, "generation": {"num_gpus": 1}}
-    *_, on_gpu = check_model(AppConfig.model_validate(settings), L4, 0)
+    *_, on_gpu = check_models(AppConfig.model_validate(settings), L4, 0)
     assert on_gpu.level == "ok"
     assert "23.0 GiB of the GPU" in on_gpu.told
     assert "0.01 GiB of weights" in on_gpu.told
