@@ -9,12 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ray import serve
-from ray.serve import Application
 from starlette.requests import Request
 from starlette.responses import Response
 
 from load_tests.bench.mixes import TOKENS
+from serve_app.checks import checked_config
 from serve_app.config import AppConfig
 from serve_app.lifecycle import Server
 
@@ -47,19 +46,18 @@ class Bare:
         return Response(self._reply, media_type="application/json")
 
 
-def build(args: AppConfig) -> Application:
-    """In the place of this server's own application."""
+def build(args: AppConfig) -> Any:
+    """The application, in the place of this server's own. Ray reads its environment when it is imported."""
+    from ray import serve
+
     deployment: Any = serve.deployment(
         Bare, max_ongoing_requests=args.ingress_ongoing, ray_actor_options={"num_cpus": 0}
     )
-    application: Application = deployment.bind()
-    return application
+    return deployment.bind()
 
 
 def main() -> int:
     """Serve until a signal."""
-    from serve_app.checks import checked_config
-
     config, port = sys.argv[1:]
     return Server(checked_config(Path(config), {"PORT": port}), time.monotonic(), IMPORT_PATH).run()
 

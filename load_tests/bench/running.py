@@ -69,18 +69,22 @@ class Bench:
     def _measure(self, peer: Peer, target: str, key: Key, warm_up: bool) -> Cell:
         load = Load.parse(key.load)
         capacity = self._journal.cells[capacity_key(key)].rate() if load.kind == "own" else 0.0
+        rate, seconds, count = load.rate(capacity), self._seconds * (LONGER if load.overload else 1), None
+        if peer.name == OFFLINE and rate:  # as many as at once, however long they take
+            count = int(Load.parse(TOGETHER).value)
+            seconds = 4 * count / rate
         spec = Spec(
             target=target,
             speech=peer.speech or "",
             mix=key.mix,
             load=key.load,
-            seconds=self._seconds * (LONGER if load.overload else 1),
-            rate=load.rate(capacity),
+            seconds=seconds,
+            rate=rate,
             seed=f"{key.mix} {key.load} {key.round}",
             first=first_request(key),
             warm_up=warm_up,
             pictures=str(self._cache / "pictures"),
-            count=int(Load.parse(TOGETHER).value) if peer.name == OFFLINE else None,
+            count=count,
         )
         if load.open and not spec.rate:
             raise Failed(f"{peer.name} answered nothing with {capacity_key(key).load}, so it has no capacity")
