@@ -5,8 +5,10 @@
     python -m arr_coc.calibrate MODEL_DIR --heads measured   do not take published heads
 
 The model is asked about generated scenes. Half of them tell which heads localise, which mark attention
-sinks, and how much a question shall weigh; the other half what that is worth. All other settings of
-``arr_coc.json`` stay. Heads of known checkpoints are the published ones, unless ``--heads measured``.
+sinks, and how much a question shall weigh; then, with all questions asked in every way, when an overview is
+enough, when the whole picture is wanted finer, and what a token must bring. The other half tells what that is
+worth. All other settings of ``arr_coc.json`` stay. Heads of known checkpoints are the published ones, unless
+``--heads measured``. The same scenes give the same settings.
 """
 
 import argparse
@@ -18,9 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from arr_coc.calibrate.fitting import Calibration, calibrate
-from arr_coc.calibrate.seeing import LOCALISING, Sight, look_at_scenes
+from arr_coc.calibrate.seeing import Sight, look_at_scenes
+from arr_coc.calibrate.spending import CERTAIN, Spending, Trial, fit_spending, prices
+from arr_coc.calibrate.tables import spending_table, summary
+from arr_coc.calibrate.trying import Trier, scenes
 from arr_coc.demo.scenes import FIRST_HELD_OUT_SEED
 from arr_coc.errors import ArrCocError, ConfigError
+from arr_coc.model.adapter import Adapter
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.loading import load
 from arr_coc.model.source import resolve
@@ -56,11 +62,60 @@ def _run(args: argparse.Namespace) -> None:
     if not args.dry_run and not os.access(directory, os.W_OK):
         raise ConfigError(f"{directory} cannot be written to; --dry-run only shows what would be")
     published = _published(args.heads, directory)
-    result = calibrate(_look(args, directory, profile), profile, published)
+    adapter = load(directory, ModelConfig(device=args.device, dtype=args.dtype, threads=args.threads))
+    result = calibrate(_look(args, adapter, profile), profile, published)
     print(summary(result))
+    settings = fitted_settings(result, content)
+    pointed = profile.model_copy(update=_as_fields(settings))
+    settings |= _spending(args, adapter, pointed, content)
     if not args.dry_run:
-        write(directory / PROFILE_FILE, content | fitted_settings(result, content))
+        write(directory / PROFILE_FILE, content | settings)
         print(f"\nwritten: {directory / PROFILE_FILE}")
+
+
+def _as_fields(settings: dict[str, Any]) -> dict[str, Any]:
+    """``settings`` as a profile holds them."""
+    return {
+        name: tuple(map(tuple, value)) if isinstance(value, list) else value
+        for name, value in settings.items()
+    }
+
+
+def _spending(
+    args: argparse.Namespace, adapter: Adapter, profile: ModelProfile, content: dict[str, Any]
+) -> dict[str, Any]:
+    """Fit the gate and the price of a token, show what they bring, and give them as settings."""
+    fit, judge = _halves(_try(args, adapter, profile))
+    if not fit or not judge:
+        raise ConfigError("too few questions need a closer look; give more --scenes")
+    current = Spending.of(profile)
+    chosen = fit_spending(fit, judge, current)
+    print(spending_table({"as it was": current, "as it is now": chosen}, fit, judge))
+    if chosen == current:
+        return {}
+    gate = chosen.gate(profile.gate.doubts if profile.gate else ())
+    told = {"token_price": chosen.token_price} if chosen.token_price or "token_price" in content else {}
+    return told | ({"gate": gate.model_dump(mode="json")} if gate else {})
+
+
+def _try(args: argparse.Namespace, adapter: Adapter, profile: ModelProfile) -> list[Trial]:
+    current = Spending.of(profile)
+    trier = Trier(adapter, profile, prices(current.token_price), surest=max(*CERTAIN, current.certain))
+    trials: list[Trial] = []
+    try:
+        asked = scenes(FIRST_SEED + args.seed, args.scenes, args.size)
+        for done, (scene, image, about) in enumerate(asked, 1):
+            trials += trier.trials(scene, image, about)
+            _tell(done, args.scenes, f"{len(trials)} questions asked in every way")
+    finally:
+        trier.close()
+    return trials
+
+
+def _halves(trials: Sequence[Trial]) -> tuple[list[Trial], list[Trial]]:
+    """Trials of every other three scenes, which are of all kinds, and the rest."""
+    first = [trial for trial in trials if trial.scene // 3 % 2 == 0]
+    return first, [trial for trial in trials if trial.scene // 3 % 2]
 
 
 def _published(choice: str, directory: Path) -> PublishedHeads | None:
@@ -75,44 +130,21 @@ def _published(choice: str, directory: Path) -> PublishedHeads | None:
     return known
 
 
-def _look(args: argparse.Namespace, directory: Path, profile: ModelProfile) -> list[Sight]:
-    adapter = load(directory, ModelConfig(device=args.device, dtype=args.dtype))
+def _look(args: argparse.Namespace, adapter: Adapter, profile: ModelProfile) -> list[Sight]:
     sights: list[Sight] = []
-    seeds = range(FIRST_SEED, FIRST_SEED + args.scenes)
+    seeds = range(FIRST_SEED + args.seed, FIRST_SEED + args.seed + args.scenes)
     for done, seen in enumerate(look_at_scenes(adapter, profile, seeds, args.size), 1):
         sights += seen
-        if done % max(1, args.scenes // 10) == 0 or done == args.scenes:
-            print(f"{done} of {args.scenes} scenes, {len(sights)} questions", flush=True)
+        _tell(done, args.scenes, f"{len(sights)} questions")
     if not sights:
         raise ConfigError(f"no scene of {args.size} px needs a closer look; give a larger --size")
     return sights
 
 
-def summary(result: Calibration) -> str:
-    """What was fitted and how it compares, as a Markdown table."""
-    kinds = [kind for kind in LOCALISING if any(kind in row.hits for row in result.rows)]
-    head = ["what tells where to look", *(f"{kind}, %" for kind in kinds), "found, %"]
-    lines = ["", _line(head), _line(["---"] * len(head))]
-    for row in result.rows:
-        hits = [f"{100 * row.hits[kind]:.0f}" if kind in row.hits else "-" for kind in kinds]
-        lines.append(_line([row.name, *hits, f"{100 * row.found:.0f}"]))
-    return "\n".join([*lines, "", *_explained(result)])
-
-
-def _explained(result: Calibration) -> list[str]:
-    weights = f"{result.least_asked:g} where it points nowhere to {result.most_asked:g} where at one place"
-    lines = [
-        f"Fitted on {result.fitted_on} questions, judged on {result.judged_on} others. By kind: the map's maximum "
-        "lies in the asked object; found: a patch of the default budget holds it.",
-        f"A question weighs from {weights}.",
-    ]
-    if not result.heads:
-        lines.append("No heads are listed: the middle layers find more than any few heads do.")
-    return lines
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _tell(done: int, scenes: int, what: str) -> None:
+    """Progress, about ten times."""
+    if done % max(1, scenes // 10) == 0 or done == scenes:
+        print(f"{done} of {scenes} scenes, {what}", flush=True)
 
 
 def fitted_settings(result: Calibration, content: dict[str, Any]) -> dict[str, Any]:
@@ -151,7 +183,16 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("model", metavar="MODEL_DIR", help="a model directory, or demo")
     parser.add_argument("--scenes", type=int, default=60, help="generated scenes, about four questions each")
-    parser.add_argument("--size", type=int, default=1024, help="their longer side in pixels")
+    parser.add_argument(
+        "--size",
+        type=int,
+        default=1024,
+        help="their longer side in pixels; spending is fitted on twice that, too",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the first scene, counted from calibration's own"
+    )
+    parser.add_argument("--threads", type=int, help="of the model; all cores where left out")
     parser.add_argument("--heads", choices=["auto", "published", "measured"], default="auto")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--dtype", choices=["auto", "float32", "bfloat16"], default="auto")
