@@ -3,11 +3,12 @@
     python -m arr_coc.calibrate MODEL_DIR                    fit and write arr_coc.json
     python -m arr_coc.calibrate MODEL_DIR --dry-run          fit and show only
     python -m arr_coc.calibrate MODEL_DIR --heads measured   do not take published heads
+    python -m arr_coc.calibrate MODEL_DIR --spending keep    leave the gate and the token price as they are
 
 The model is asked about generated scenes. Half of them tell which heads localise, which mark attention
-sinks, and how much a question shall weigh; then, with all questions asked in every way, when an overview is
-enough, when the whole picture is wanted finer, and what a token must bring. The other half tells what that is
-worth. All other settings of ``arr_coc.json`` stay. Heads of known checkpoints are the published ones, unless
+sinks, and how much a question shall weigh; the other half what that is worth. Then all questions are asked in
+every way, which tells when an overview is enough, when the whole picture is wanted finer, and what a token must
+bring; settings count by the half of the scenes in which they gain least. All other settings of ``arr_coc.json`` stay. Heads of known checkpoints are the published ones, unless
 ``--heads measured``. The same scenes give the same settings.
 """
 
@@ -67,7 +68,8 @@ def _run(args: argparse.Namespace) -> None:
     print(summary(result))
     settings = fitted_settings(result, content)
     pointed = profile.model_copy(update=_as_fields(settings))
-    settings |= _spending(args, adapter, pointed, content)
+    if args.spending == "fit":
+        settings |= _spending(args, adapter, pointed, content)
     if not args.dry_run:
         write(directory / PROFILE_FILE, content | settings)
         print(f"\nwritten: {directory / PROFILE_FILE}")
@@ -85,12 +87,12 @@ def _spending(
     args: argparse.Namespace, adapter: Adapter, profile: ModelProfile, content: dict[str, Any]
 ) -> dict[str, Any]:
     """Fit the gate and the price of a token, show what they bring, and give them as settings."""
-    fit, judge = _halves(_try(args, adapter, profile))
-    if not fit or not judge:
+    halves = _halves(_try(args, adapter, profile))
+    if not all(halves):
         raise ConfigError("too few questions need a closer look; give more --scenes")
     current = Spending.of(profile)
-    chosen = fit_spending(fit, judge, current)
-    print(spending_table({"as it was": current, "as it is now": chosen}, fit, judge))
+    chosen = fit_spending(halves, current)
+    print(spending_table({"as it was": current, "as it is now": chosen}, halves))
     if chosen == current:
         return {}
     gate = chosen.gate(profile.gate.doubts if profile.gate else ())
@@ -112,10 +114,9 @@ def _try(args: argparse.Namespace, adapter: Adapter, profile: ModelProfile) -> l
     return trials
 
 
-def _halves(trials: Sequence[Trial]) -> tuple[list[Trial], list[Trial]]:
+def _halves(trials: Sequence[Trial]) -> list[list[Trial]]:
     """Trials of every other three scenes, which are of all kinds, and the rest."""
-    first = [trial for trial in trials if trial.scene // 3 % 2 == 0]
-    return first, [trial for trial in trials if trial.scene // 3 % 2]
+    return [[trial for trial in trials if trial.scene // 3 % 2 == half] for half in (0, 1)]
 
 
 def _published(choice: str, directory: Path) -> PublishedHeads | None:
@@ -194,6 +195,9 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--threads", type=int, help="of the model; all cores where left out")
     parser.add_argument("--heads", choices=["auto", "published", "measured"], default="auto")
+    parser.add_argument(
+        "--spending", choices=["fit", "keep"], default="fit", help="the gate and the token price"
+    )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--dtype", choices=["auto", "float32", "bfloat16"], default="auto")
     parser.add_argument("--dry-run", action="store_true", help="write nothing")

@@ -4,6 +4,7 @@ Owns what a request would have been answered with, and for how many tokens, unde
 settings are taken. Pure arithmetic over trials: knows no model.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -14,7 +15,7 @@ CERTAIN = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 PRICES = (0.0, 0.0005, 0.001, 0.002)
 LOOKS = (1, 2, 3, 4)
 POINTING = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
-SLACK = 0.005  # of all answers: what may be lost for fewer tokens
+A_POINT = 0.05  # a hundredth of the answers is worth a fifth more tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,11 @@ class Outcome:
     right: float  # share of answers
     tokens: float  # mean
 
+    @property
+    def worth(self) -> float:
+        """Right answers set against what they cost."""
+        return self.right - A_POINT * math.log(self.tokens)
+
 
 def given(trial: Trial, spending: Spending) -> Answer:
     """The answer that is given to ``trial`` under ``spending``, as ``arr_coc.zooming`` gives it."""
@@ -91,19 +97,16 @@ def outcome(trials: Sequence[Trial], spending: Spending) -> Outcome:
     )
 
 
-def fit_spending(fit: Sequence[Trial], judge: Sequence[Trial], current: Spending) -> Spending:
-    """The settings that spend least on ``fit`` while at most ``SLACK`` of its answers are lost to the best.
+def fit_spending(halves: Sequence[Sequence[Trial]], current: Spending) -> Spending:
+    """The settings that gain most over ``current`` in that of the ``halves`` where they gain least.
 
-    ``current`` stays where the trials of ``judge``, which nothing was fitted on, do not bear it out: where
-    more than ``SLACK`` are lost there, or neither an answer nor a token is gained.
+    So what only luck finds in one half does not count, and nothing is taken that is worth less than ``current``
+    in either.
     """
-    tried = {spending: outcome(fit, spending) for spending in (current, *_settings(current.token_price))}
-    best = max(found.right for found in tried.values())
-    enough = [spending for spending, found in tried.items() if found.right >= best - SLACK]
-    found = min(enough, key=lambda spending: tried[spending].tokens)
-    new, old = outcome(judge, found), outcome(judge, current)
-    lost = old.right - new.right
-    return current if lost > SLACK or (lost >= 0 and new.tokens >= old.tokens) else found
+    tried = [current, *_settings(current.token_price)]
+    worth = [[outcome(half, spending).worth for spending in tried] for half in halves]
+    gains = [min(half[n] - half[0] for half in worth) for n in range(len(tried))]
+    return tried[max(range(len(tried)), key=lambda n: round(gains[n], 9))]
 
 
 def prices(current: float) -> list[float]:

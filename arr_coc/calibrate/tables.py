@@ -34,15 +34,15 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def spending_table(settings: Mapping[str, Spending], fit: Sequence[Trial], judge: Sequence[Trial]) -> str:
-    """What settings bring, as a Markdown table."""
-    head = ["spending", "certain", "pointing", "looks", "token price", "% right, fitted on", "tokens"]
-    lines = ["", _line([*head, "% right, others", "tokens"]), _line(["---"] * (len(head) + 2))]
+def spending_table(settings: Mapping[str, Spending], halves: Sequence[Sequence[Trial]]) -> str:
+    """What settings bring in each half of the scenes, as a Markdown table."""
+    head = ["spending", "certain", "pointing", "looks", "token price", *["% right", "tokens"] * len(halves)]
+    lines = ["", _line(head), _line(["---"] * len(head))]
     for name, chosen in settings.items():
         gate = f"{chosen.certain:g}" if chosen.certain <= 1 else "no gate"
         cells = [name, gate, f"{chosen.pointing:g}", f"{chosen.looks}", f"{chosen.token_price:g}"]
-        lines.append(_line([*cells, *_shown(outcome(fit, chosen)), *_shown(outcome(judge, chosen))]))
-    return "\n".join([*lines, "", f"{len(fit)} and {len(judge)} questions."])
+        lines.append(_line([*cells, *(cell for half in halves for cell in _shown(outcome(half, chosen)))]))
+    return "\n".join([*lines, "", f"{' and '.join(str(len(half)) for half in halves)} questions."])
 
 
 def _shown(found: Outcome) -> tuple[str, str]:

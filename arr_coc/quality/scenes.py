@@ -79,7 +79,7 @@ def _mark(answer: str, accepted: Sequence[str]) -> float:
 def _paper(name: str, seed: int, scene: Scene) -> Paper:
     paper = f"{name} {seed}"
     items = [_item(f"{paper} {n}", scene, asked) for n, asked in enumerate(questions(scene, seed))]
-    return Paper(paper, name, partial(_png, scene), tuple(items))
+    return Paper(paper, name, partial(png, scene), tuple(items))
 
 
 def _item(name: str, scene: Scene, asked: Question) -> Item:
@@ -94,7 +94,8 @@ def _item(name: str, scene: Scene, asked: Question) -> Item:
     )
 
 
-def _png(scene: Scene) -> bytes:
+def png(scene: Scene) -> bytes:
+    """The picture of ``scene`` as it would be uploaded."""
     file = io.BytesIO()
     render(scene).save(file, format="PNG", compress_level=1)
     return file.getvalue()

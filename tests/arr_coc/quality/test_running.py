@@ -1,6 +1,7 @@
 """A whole run over a tiny model: asked once, gone on with, drawn and written."""
 
 import asyncio
+import io
 import json
 import time
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from arr_coc.profile import ModelProfile, Tier
 from arr_coc.quality.__main__ import main
@@ -85,6 +87,9 @@ def test_figures_are_written_and_drawn(journal: Journal, tmp_path: Path) -> None
 def test_scenes_of_all_mixes_come_in_turn() -> None:
     papers = list(scenes_exam(2, ["256-1024 px", "1024 px"]).papers())
     assert [paper.mix for paper in papers] == ["256-1024 px", "1024 px"] * 2
+    for paper in papers[1::2]:
+        width, height = Image.open(io.BytesIO(paper.load())).size
+        assert width == height == 1024
     ids = [item.id for paper in papers for item in paper.items]
     assert len(set(ids)) == len(ids)
     assert all(item.print_height > 0 for p in papers for item in p.items if item.kind in ("number", "word"))
