@@ -8,7 +8,7 @@
 The model is asked about generated scenes. Half of them tell which heads localise, which mark attention
 sinks, and how much a question shall weigh; the other half what that is worth. Then all questions are asked in
 every way, which tells when an overview is enough, when the whole picture is wanted finer, and what a token must
-bring; settings count by the half of the scenes in which they gain least. All other settings of ``arr_coc.json`` stay. Heads of known checkpoints are the published ones, unless
+bring; settings count by the half of the scenes in which they fall shortest of the best. All other settings of ``arr_coc.json`` stay. Heads of known checkpoints are the published ones, unless
 ``--heads measured``. The same scenes give the same settings.
 """
 

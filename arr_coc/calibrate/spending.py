@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+import numpy as np
+
 from arr_coc.profile import Gate, ModelProfile
 
 CERTAIN = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
@@ -98,15 +100,15 @@ def outcome(trials: Sequence[Trial], spending: Spending) -> Outcome:
 
 
 def fit_spending(halves: Sequence[Sequence[Trial]], current: Spending) -> Spending:
-    """The settings that gain most over ``current`` in that of the ``halves`` where they gain least.
-
-    So what only luck finds in one half does not count, and nothing is taken that is worth less than ``current``
-    in either.
+    """The settings that fall least short of the best ones of each of the ``halves``, in the half where they fall
+    shortest: what only luck finds in one half does not count. None that are worth less than ``current`` in
+    either are taken.
     """
     tried = [current, *_settings(current.token_price)]
-    worth = [[outcome(half, spending).worth for spending in tried] for half in halves]
-    gains = [min(half[n] - half[0] for half in worth) for n in range(len(tried))]
-    return tried[max(range(len(tried)), key=lambda n: round(gains[n], 9))]
+    worth = np.array([[outcome(half, spending).worth for spending in tried] for half in halves]).round(9)
+    short = (worth.max(axis=1, keepdims=True) - worth).max(axis=0)
+    worse = (worth < worth[:, :1]).any(axis=0)
+    return tried[int(np.where(worse, np.inf, short).argmin())]
 
 
 def prices(current: float) -> list[float]:
