@@ -5,6 +5,7 @@ patches the answer prompt shows. Does not decode pictures and knows no transport
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -16,7 +17,7 @@ from typing import Self
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.detokenizer import Detokenizer
 from arr_coc.engine.engine import Engine
-from arr_coc.engine.memory import require_memory
+from arr_coc.engine.memory import MemoryPlan, plan
 from arr_coc.engine.observer import Observer, Silent
 from arr_coc.engine.outcome import Finish, Outcome
 from arr_coc.engine.sequence import Sequence as Seq
@@ -49,6 +50,8 @@ from arr_coc.warmup import warm_up_pictures
 from arr_coc.whole import is_whole
 from arr_coc.zooming import Allocator, Zoom, Zooming
 
+_log = logging.getLogger(__name__)
+
 MARKERS = 2  # prompt tokens around each picture
 WARM_UP_TOKENS = 4
 
@@ -79,7 +82,7 @@ class VisionLanguageModel:
             raise ModelLoadError(
                 f"the model knows {adapter.max_positions} positions; lower engine.max_length to that"
             )
-        require_memory(adapter.kv, config)
+        self.memory: MemoryPlan = plan(adapter.kv, adapter.footprint, config)
         localiser = Localiser(profile, adapter.kv.layers, adapter.heads)
         self._zooming = Zooming(
             adapter,
@@ -101,6 +104,7 @@ class VisionLanguageModel:
         directory = resolve(model.source, model.cpu_itemsize)
         profile = ModelProfile.load(directory)
         vlm = cls(load(directory, model), profile, engine, Silent())  # warming up is no traffic
+        _log.info({"event": "memory", "model": model.served_name, **vlm.memory.mib()})
         asyncio.run(vlm._warm_up())
         vlm._observe(observer)
         return vlm

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import httpx
 from PIL import Image
@@ -26,6 +27,7 @@ from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Silent
 from arr_coc.figure import Sight, draw
 from arr_coc.model.config import ModelConfig
+from arr_coc.model.precision import Quantization
 from arr_coc.model.source import resolve
 from arr_coc.profile import ModelProfile
 from arr_coc.texture import TextureEncoder
@@ -117,7 +119,7 @@ async def _run(args: argparse.Namespace) -> list[Graded]:
     if args.url:
         async with httpx.AsyncClient(base_url=args.url, timeout=120) as client:
             return await grade(over_http(client), work, args.budget, args.concurrency)
-    vlm, encoder = await asyncio.to_thread(_load, args.model)
+    vlm, encoder = await asyncio.to_thread(_load, args)
     try:
         return await grade(in_process(vlm, encoder), work, args.budget, args.concurrency)
     finally:
@@ -126,7 +128,7 @@ async def _run(args: argparse.Namespace) -> list[Graded]:
 
 async def _figure(args: argparse.Namespace) -> None:
     """Draw the first ``number`` question of the first held-out scene that is zoomed into."""
-    vlm, encoder = await asyncio.to_thread(_load, args.model)
+    vlm, encoder = await asyncio.to_thread(_load, args)
     work = held_out(args.count, args.seed, args.size or 1024, args.fine)
     image, question = next((i, q) for i, q in work if q.kind == "number")
     _, report = await _look(vlm, encoder, image, question.text, args.budget)
@@ -135,9 +137,10 @@ async def _figure(args: argparse.Namespace) -> None:
     vlm.close()
 
 
-def _load(model: str) -> tuple[VisionLanguageModel, TextureEncoder]:
-    vlm = VisionLanguageModel.load(ModelConfig(source=model), EngineConfig(), Silent())
-    return vlm, TextureEncoder(ModelProfile.load(resolve(model)), PictureLimits())
+def _load(args: argparse.Namespace) -> tuple[VisionLanguageModel, TextureEncoder]:
+    config = ModelConfig(source=args.model, quantization=args.quantization)
+    vlm = VisionLanguageModel.load(config, EngineConfig(), Silent())
+    return vlm, TextureEncoder(ModelProfile.load(resolve(args.model)), PictureLimits())
 
 
 def _arguments() -> argparse.Namespace:
@@ -145,6 +148,7 @@ def _arguments() -> argparse.Namespace:
         prog="python -m arr_coc.demo.evaluate", description="Count right answers."
     )
     parser.add_argument("--model", default="demo", help="demo or a model directory")
+    parser.add_argument("--quantization", choices=get_args(Quantization), help="of the model's weights")
     parser.add_argument("--url", help="ask a running server instead of a model in this process")
     parser.add_argument("--count", type=int, default=100, help="scenes")
     parser.add_argument("--seed", type=int, default=FIRST_HELD_OUT_SEED, help="seed of the first scene")

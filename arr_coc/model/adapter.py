@@ -108,11 +108,21 @@ class KVShape:
     device: torch.device
 
 
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What memory is reckoned from: the bytes of all weights, and how wide the model is."""
+
+    weight_bytes: int
+    layer_numbers: int  # that one token, or the picture patches of one, take in the widest layer
+    vocabulary: int
+
+
 class Adapter(Protocol):
     """A vision-language model of one family, loaded and ready to run."""
 
     name: str
     kv: KVShape
+    footprint: Footprint
     heads: int  # query heads a layer; 0 where visual tokens have no places that attention could point at
     axes: int  # position axes
     max_positions: int  # positions that the language model knows

@@ -13,10 +13,10 @@ from tokenizers import Tokenizer, decoders
 from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
 
 from arr_coc.errors import ModelLoadError
-from arr_coc.geometry import geometry
+from arr_coc.geometry import FixedView, geometry
 from arr_coc.model import attention
 from arr_coc.model.adapter import Batch, Features, Prompt
-from arr_coc.model.decoder import Decoder, banned_ids, eos_ids, kv_shape
+from arr_coc.model.decoder import Decoder, banned_ids, eos_ids, footprint, kv_shape
 from arr_coc.model.families import PROMPTS
 from arr_coc.model.pixels import Normaliser
 from arr_coc.model.prompts import PromptTemplate
@@ -40,7 +40,7 @@ class Blip2:
         """Raises ModelLoadError where configuration and tokenizer have no common token for a picture."""
         config: Any = model.config
         text, views = config.text_config, geometry(config.to_dict())
-        assert views.token_side is not None
+        assert views.token_side is not None and views.fixed is not None
         if config.image_token_id is None or tokenizer.get_vocab().get("<image>") != config.image_token_id:
             raise ModelLoadError("BLIP-2 needs <image> in its tokenizer and its id as image_token_index")
         model.set_attn_implementation({"text_config": attention.NAME, "vision_config": "sdpa"})
@@ -48,7 +48,10 @@ class Blip2:
         self.tokenizer = stripping(tokenizer.backend_tokenizer)
         self.kv = kv_shape(text, model)
         self.max_positions = text.max_position_embeddings
-        self.token_side, self.fixed_view = views.token_side, views.fixed
+        self.token_side = views.token_side
+        self.fixed_view: FixedView | None = views.fixed
+        grid = views.fixed.grid
+        self.footprint = footprint(text, config.vision_config, grid.rows * grid.cols / grid.tokens, model)
         self._model: Any = model
         language: Any = model.language_model
         self.eos_ids = eos_ids(language, tokenizer)

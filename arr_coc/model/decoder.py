@@ -3,12 +3,13 @@
 Knows nothing of vision towers, prompts or positions.
 """
 
+import math
 from typing import Any
 
 import torch
 from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
 
-from arr_coc.model.adapter import Batch, KVShape
+from arr_coc.model.adapter import Batch, Footprint, KVShape
 
 
 class Decoder:
@@ -47,6 +48,34 @@ def kv_shape(text: Any, model: PreTrainedModel) -> KVShape:
         dtype=model.dtype,
         device=model.device,
     )
+
+
+def footprint(text: Any, vision: Any, patches: float, model: PreTrainedModel) -> Footprint:
+    """What ``model`` takes of memory, by its language model's configuration and its vision tower's, which
+    sees ``patches`` for each visual token."""
+    seen = getattr(vision, "embed_dim", None) or vision.hidden_size  # the former is Qwen2-VL's
+    pixels = 3 * vision.patch_size**2 * getattr(vision, "temporal_patch_size", 1)
+    a_patch = 4 * pixels + _layer_numbers(  # pixels are float32, and copied to the model's dtype
+        seen, getattr(vision, "intermediate_size", None) or seen * vision.mlp_ratio
+    )
+    a_token = _layer_numbers(text.hidden_size, getattr(text, "intermediate_size", None) or text.ffn_dim)
+    return Footprint(
+        weight_bytes=sum(_held_bytes(weight) for weight in (*model.parameters(), *model.buffers())),
+        layer_numbers=math.ceil(max(a_token, patches * a_patch)),
+        vocabulary=text.vocab_size,
+    )
+
+
+def _layer_numbers(hidden: int, intermediate: float) -> float:
+    """The stream, its norm, queries, keys, values, attention's result and two copies; the three of a gated MLP."""
+    return 8 * hidden + 3 * intermediate
+
+
+def _held_bytes(weight: torch.Tensor) -> int:
+    """Of a quantized tensor, what it wraps: to the outside it has the shape and dtype of the whole one."""
+    if hasattr(weight, "__tensor_flatten__"):
+        return sum(_held_bytes(getattr(weight, name)) for name in weight.__tensor_flatten__()[0])
+    return weight.nbytes
 
 
 def eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

@@ -13,7 +13,7 @@ from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
 from arr_coc.geometry import geometry
 from arr_coc.model import attention
 from arr_coc.model.adapter import Batch, Features, Prompt
-from arr_coc.model.decoder import Decoder, banned_ids, eos_ids, kv_shape
+from arr_coc.model.decoder import Decoder, banned_ids, eos_ids, footprint, kv_shape
 from arr_coc.model.families import PROMPTS
 from arr_coc.model.pixels import Normaliser
 from arr_coc.model.prompts import PromptTemplate
@@ -41,6 +41,7 @@ class Llava:
         self.tokenizer = tokenizer.backend_tokenizer
         self.heads = text.num_attention_heads
         self.kv = kv_shape(text, model)
+        self.footprint = footprint(text, config.vision_config, 1, model)
         self.max_positions = text.max_position_embeddings
         self.token_side, self.fixed_view = views.token_side, views.fixed
         self.eos_ids = eos_ids(model, tokenizer)

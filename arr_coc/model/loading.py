@@ -20,10 +20,12 @@ from arr_coc.model.adapter import Adapter
 from arr_coc.model.blip2 import Blip2
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.llava import Llava
+from arr_coc.model.precision import held_bytes
+from arr_coc.model.quantizing import arguments
 from arr_coc.model.qwen_vl import QwenVL
 from arr_coc.model.sources.files import require_family
 from arr_coc.model.sources.room import in_memory, require_memory
-from arr_coc.model.weights import measure
+from arr_coc.model.weights import Weights, measure
 
 _ADAPTERS: dict[str, type[Blip2] | type[Llava] | type[QwenVL]] = {
     "qwen2_vl": QwenVL,
@@ -37,18 +39,21 @@ _ADAPTERS: dict[str, type[Blip2] | type[Llava] | type[QwenVL]] = {
 def load(directory: Path, config: ModelConfig) -> Adapter:
     """Load the weights, mapped from their files where they keep their dtype, so that they are in memory once.
 
-    Raises UnsupportedFamily, NotSafetensors, NoRoom, and ModelLoadError where this variant of the family is
-    not served, or a file is broken.
+    Quantized, they are so while they are read, one matrix after the other. Raises UnsupportedFamily,
+    NotSafetensors, NoRoom, and ModelLoadError where this variant of the family is not served, cannot be
+    quantized, or a file is broken.
     """
     family = require_family(directory)
     device, dtype = placement(config)
+    weights = measure(directory)
     if device.type == "cpu":
-        _require_memory(directory, dtype)
+        _require_memory(directory, weights, dtype, config)
+    more = arguments(config.quantization, weights, device) if config.quantization else {}
     if config.threads:
         torch.set_num_threads(config.threads)
     try:
         model: Any = AutoModelForImageTextToText.from_pretrained(
-            directory, dtype=dtype, use_safetensors=True, trust_remote_code=False
+            directory, dtype=dtype, use_safetensors=True, trust_remote_code=False, **more
         )
         tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
@@ -63,14 +68,13 @@ def placement(config: ModelConfig) -> tuple[torch.device, torch.dtype]:
     if config.device == "cuda" and not has_cuda:
         raise ModelLoadError("device 'cuda' is asked for, and there is no usable GPU")
     device = torch.device("cuda" if has_cuda and config.device != "cpu" else "cpu")
-    auto = torch.bfloat16 if device.type == "cuda" else torch.float32
-    return device, auto if config.dtype == "auto" else getattr(torch, config.dtype)
+    return device, getattr(torch, config.chosen_dtype(device.type == "cuda"))
 
 
-def _require_memory(directory: Path, dtype: torch.dtype) -> None:
+def _require_memory(directory: Path, weights: Weights, dtype: torch.dtype, config: ModelConfig) -> None:
     """Raises NoRoom where the weights do not fit beside what lies in memory already."""
-    weights = measure(directory)
-    loaded = weights.parameters * dtype.itemsize
+    whole = weights.parameters - weights.matrices
+    loaded = held_bytes(whole, weights.matrices, dtype.itemsize, config.quantization)
     if loaded != weights.bytes or not in_memory(directory):
         require_memory(loaded)
 

@@ -15,7 +15,7 @@ from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
 from arr_coc.geometry import FixedView
 from arr_coc.model import attention
 from arr_coc.model.adapter import Batch, Features, Ids, Prompt
-from arr_coc.model.decoder import Decoder, banned_ids, eos_ids, kv_shape
+from arr_coc.model.decoder import Decoder, banned_ids, eos_ids, footprint, kv_shape
 from arr_coc.model.pixels import Normaliser
 from arr_coc.model.prompts import PromptTemplate
 from arr_coc.types import PICTURE, Grid, Message, Pixels
@@ -42,6 +42,7 @@ class QwenVL:
         self.tokenizer = tokenizer.backend_tokenizer
         self.heads = text.num_attention_heads
         self.kv = kv_shape(text, model)
+        self.footprint = footprint(text, vision, vision.spatial_merge_size**2, model)
         self.max_positions = text.max_position_embeddings
         self.token_side = vision.patch_size * vision.spatial_merge_size
         self.eos_ids = eos_ids(model, tokenizer)

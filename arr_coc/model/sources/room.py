@@ -33,7 +33,7 @@ def require_memory(needed: int) -> None:
     if needed > free:
         raise NoRoom(
             f"the model needs {needed / _GIB:.2f} GiB of memory, and {free / _GIB:.2f} are free; "
-            "set model.dtype: bfloat16, take a smaller model, or give the machine more memory"
+            "set model.dtype: bfloat16 or model.quantization, take a smaller model, or give the machine more memory"
         )
 
 

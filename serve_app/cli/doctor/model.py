@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from tokenizers import Tokenizer
 
 from arr_coc.errors import ConfigError
 from arr_coc.model.families import FAMILIES, PROMPTS
+from arr_coc.model.precision import held_bytes
 from arr_coc.model.source import found, pin
-from arr_coc.model.weights import measure
+from arr_coc.model.weights import Weights, measure
 from arr_coc.profile import ModelProfile
 from serve_app.cli.doctor.accelerator import Accelerator
 from serve_app.cli.doctor.finding import GIB, Finding, ok, problem, warning
@@ -30,7 +32,7 @@ def check_model(app: AppConfig, accelerator: Accelerator, free_ram: int) -> Iter
             return
         ModelProfile.load(directory)
         config = json.loads((directory / "config.json").read_text())
-        count = measure(directory).parameters
+        weights = measure(directory)
     except ConfigError as error:
         yield problem("model", error.message, _GET)
         return
@@ -38,9 +40,11 @@ def check_model(app: AppConfig, accelerator: Accelerator, free_ram: int) -> Iter
     if family not in FAMILIES:
         yield problem("model", f"family {family} is not served", f"served are {', '.join(FAMILIES)}")
         return
-    yield ok("model", f"{directory}: {family}, {count / 1e6:,.1f} million parameters")
+    yield ok("model", f"{directory}: {family}, {weights.parameters / 1e6:,.1f} million parameters")
     yield check_tokenizer(directory, needs_template=family not in PROMPTS)
-    yield check_memory(app, accelerator, free_ram, config, count)
+    if app.model.quantization and find_spec("torchao") is None:
+        yield problem("quantization", "torchao is not installed", "pip install 'arr-coc-serve[quantization]'")
+    yield check_memory(app, accelerator, free_ram, config, weights)
 
 
 def check_tokenizer(directory: Path, *, needs_template: bool = True) -> Finding:
@@ -66,12 +70,12 @@ def _has_template(directory: Path) -> bool:
 
 
 def check_memory(
-    app: AppConfig, accelerator: Accelerator, free_ram: int, config: dict[str, Any], parameter_count: int
+    app: AppConfig, accelerator: Accelerator, free_ram: int, config: dict[str, Any], held: Weights
 ) -> Finding:
     """Weights, as they will lie in memory, slots and what is kept of pictures, against what is free (on a GPU: what it has)."""
     on_gpu = accelerator.runs(app)
-    itemsize = 2 if app.model.dtype == "bfloat16" or (on_gpu and app.model.dtype == "auto") else 4
-    weights = parameter_count * itemsize
+    itemsize = app.model.itemsize(on_gpu)
+    weights = held_bytes(held.parameters - held.matrices, held.matrices, itemsize, app.model.quantization)
     slots = slots_bytes(config, app.engine.slots, app.engine.max_length, itemsize)
     needed = weights + slots + app.engine.shared_bytes
     available, place = (accelerator.memory, "of the GPU") if on_gpu else (free_ram, "of free memory")
@@ -79,7 +83,10 @@ def check_memory(
         f"{weights / GIB:.2f} GiB of weights, {slots / GIB:.2f} of {app.engine.slots} slots "
         f"and {app.engine.shared_bytes / GIB:.2f} kept of pictures, {available / GIB:.1f} GiB {place}"
     )
-    remedy = "lower engine.slots, engine.max_length or engine.shared_mib, or take a smaller model or a larger machine"
+    remedy = (
+        "lower engine.slots, engine.max_length or engine.shared_mib, set model.quantization, "
+        "or take a smaller model or a larger machine"
+    )
     if needed > available:
         return problem("memory", told, remedy)
     return warning("memory", told, remedy) if needed > _TIGHT * available else ok("memory", told)
