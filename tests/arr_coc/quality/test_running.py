@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import string
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from arr_coc.profile import ModelProfile, Tier
+from arr_coc.profile import Gate, ModelProfile, Tier
 from arr_coc.quality.__main__ import main
 from arr_coc.quality.asking import Asker
 from arr_coc.quality.figures import figures
@@ -29,6 +30,7 @@ PROFILE = ModelProfile(
     tiers=(Tier(from_native_tokens=0, overview_tokens=64, total_tokens=144),),
     crop_price=0.0,
 )
+ROOMY = Tier(from_native_tokens=0, overview_tokens=64, total_tokens=64 + 144)
 EXAM = replace(scenes_exam(2, ["256-1024 px"], first_seed=900_001), max_new_tokens=2)
 
 
@@ -66,6 +68,25 @@ def test_records_say_what_was_spent(journal: Journal) -> None:
         if record.way == "native":
             assert record.route == "direct"
             assert record.tokens == max(record.native, 64)
+
+
+def test_what_is_left_out_is_not_spent() -> None:
+    """A model that doubts everything and points nowhere, asked with each of its parts missing."""
+    gate = Gate(certain=1.0, doubts=tuple(string.printable), looks=3, pointing=1.0)
+    profile = PROFILE.model_copy(update={"heads": ((1, 0),), "gate": gate, "tiers": (ROOMY,)})
+    asker = Asker(tiny.adapter("qwen3_vl", torch.float32), profile)
+    (paper,) = scenes_exam(1, ["1024 px"]).papers()
+    try:
+        image, spent = paper.load(), {}
+        for way in ("auto", "without the whole", "one look"):
+            report = asyncio.run(asker.ask(asker.look(way, image, None), paper.items[0], 2))
+            assert report.allocation is not None
+            spent[way] = [patch.tokens for patch in report.allocation.patches]
+    finally:
+        asker.close()
+    assert spent["auto"] == spent["one look"] == [144]
+    assert len(spent["without the whole"]) > 1
+    assert 144 not in spent["without the whole"]
 
 
 def test_figures_are_written_and_drawn(journal: Journal, tmp_path: Path) -> None:

@@ -130,6 +130,11 @@ def test_some_ways_take_one_view(way: str, closer: bool) -> None:
     assert found.closer is closer
 
 
+def test_a_part_that_no_allocation_shows_is_left_out() -> None:
+    assert [way for way in WAYS if not WAYS[way].whole] == ["without the whole"]
+    assert [way for way in WAYS if WAYS[way].looks == 1] == ["one look"]
+
+
 def test_only_the_gate_is_missing_without_the_gate() -> None:
     assert not WAYS["without the gate"].gated
     assert all(WAYS[way].gated for way in ("auto", *ABLATIONS) if way != "without the gate")
