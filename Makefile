@@ -7,6 +7,7 @@ CONFIG ?= configs/local.yaml
 SHAPE ?= ramp
 USERS ?= 32
 RUN_TIME ?= 60s
+BENCH ?= --plan short
 EXTRAS ?= [dev]
 STAMP := $(VENV)/.installed
 SYSTEM := $(VENV)/.system
@@ -18,8 +19,8 @@ WHEELS := .wheels
 # podman's and buildah's, which need no daemon
 export STORAGE_DRIVER ?= overlay
 
-.PHONY: help setup serve test check test-unit test-server test-system container container-test load quality \
-	train constraints clean
+.PHONY: help setup serve test check test-unit test-server test-system container container-test load bench \
+	quality train constraints clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +89,9 @@ $(LOCUST): $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,load]'
 	touch $@
 
+bench: setup ## this server and its peers side by side, as ratios into load_tests/results/bench: half an hour, resumable
+	@$(BIN)/python -m load_tests.bench run $(BENCH)
+
 quality: setup ## draw right answers against what they cost into load_tests/results: an hour on two cores, resumable
 	$(BIN)/python -m arr_coc.quality --ablations
 
@@ -103,4 +107,4 @@ constraints: ## pin what a fresh environment resolves to
 	rm -rf $(VENV).fresh
 
 clean: ## remove what was made here
-	rm -rf $(VENV) $(WHEELS) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(WHEELS) .bench .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache *.egg-info

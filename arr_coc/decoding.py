@@ -38,8 +38,12 @@ class PictureLimits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_bytes: int = Field(default=32 * 2**20, ge=1, description="size of the file")
-    max_pixels: int = Field(default=24_000_000, ge=1, le=_PILLOW_WARNS_FROM)
+    max_bytes: int = Field(
+        default=32 * 2**20, ge=1, description="size of a picture's file; no more than http.max_body_mib"
+    )
+    max_pixels: int = Field(
+        default=24_000_000, ge=1, le=_PILLOW_WARNS_FROM, description="width times height, once decoded"
+    )
     min_side: int = Field(default=8, ge=1, description="pixels of the shorter side")
     max_aspect: float = Field(default=200.0, ge=1, description="longer side over shorter side")
     max_source_side: int = Field(

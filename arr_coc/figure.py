@@ -4,7 +4,7 @@ Owns how it is drawn. Knows neither a model nor how an answer travels.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from arr_coc.types import Box, Floats, Grid, Report
 
 INK = (255, 60, 0)
+Point = tuple[float, float]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _HEAT = 0.35  # of the drawing; the rest is the picture
 _DRAWN_FOR = 1024  # longer side, in pixels, that the widths and sizes below are for
@@ -54,13 +55,22 @@ def draw(scene: Image.Image, question: str, sight: Sight) -> Image.Image:
     """The upright RGB picture ``scene``, at any scale, with ``sight`` drawn over it and the answer underneath."""
     unit = max(scene.size) / _DRAWN_FOR
     font = ImageFont.load_default(max(10.0, _FONT * unit))
+    shown = overlaid(scene, sight)
+    _label_patches(shown, sight, unit, font)
+    spent = f"{sight.visual_tokens} visual tokens of {sight.native_tokens} native"
+    return _framed(shown, [question, f"{sight.answer}   ({spent})"], unit, font)
+
+
+def overlaid(scene: Image.Image, sight: Sight) -> Image.Image:
+    """``scene`` with the grid, relevance and patches of ``sight``, and no word."""
     shown = scene.copy()
     if sight.relevance is not None:
         shown = Image.blend(shown, _heat(sight.relevance, scene.size), _HEAT)
     _draw_grid(shown, sight.grid)
-    _draw_patches(shown, sight, unit, font)
-    spent = f"{sight.visual_tokens} visual tokens of {sight.native_tokens} native"
-    return _framed(shown, [question, f"{sight.answer}   ({spent})"], unit, font)
+    pen, outline = ImageDraw.Draw(shown), round(_OUTLINE * max(scene.size) / _DRAWN_FOR) or 1
+    for corner, other, _ in _placed(shown, sight):
+        pen.rectangle((*corner, *other), outline=INK, width=outline)
+    return shown
 
 
 def _framed(shown: Image.Image, paragraphs: Sequence[str], unit: float, font: Font) -> Image.Image:
@@ -92,15 +102,17 @@ def _draw_grid(shown: Image.Image, grid: Grid) -> None:
         pen.line([(0, y), (shown.width, y)], "#0003")
 
 
-def _draw_patches(shown: Image.Image, sight: Sight, unit: float, font: Font) -> None:
+def _label_patches(shown: Image.Image, sight: Sight, unit: float, font: Font) -> None:
     pen = ImageDraw.Draw(shown)
+    for (x, y), _, tokens in _placed(shown, sight):
+        pen.text((x + 8 * unit, y + 6 * unit), f"{tokens} tokens", INK, font)
+
+
+def _placed(shown: Image.Image, sight: Sight) -> Iterator[tuple[Point, Point, int]]:
+    """Two corners of each patch on ``shown``, and its tokens."""
     across, down = shown.width / sight.width, shown.height / sight.height
     for box, tokens in sight.patches:
-        corner = (box.x0 * across, box.y0 * down)
-        pen.rectangle(
-            (*corner, box.x1 * across, box.y1 * down), outline=INK, width=round(_OUTLINE * unit) or 1
-        )
-        pen.text((corner[0] + 8 * unit, corner[1] + 6 * unit), f"{tokens} tokens", INK, font)
+        yield (box.x0 * across, box.y0 * down), (box.x1 * across, box.y1 * down), tokens
 
 
 def _heat(relevance: Floats, size: tuple[int, int]) -> Image.Image:

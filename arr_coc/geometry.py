@@ -28,10 +28,10 @@ class FixedView(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    cells: int = Field(ge=1)
+    cells: int = Field(ge=1, description="along each side")
     queries: int | None = Field(default=None, ge=1, description="visual tokens that sum the view up")
-    framing: Literal["whole", "middle"]
-    closer: bool = False
+    framing: Literal["whole", "middle"] = Field(description="what of a picture the square shows")
+    closer: bool = Field(default=False, description="whether views of parts may follow")
 
     @property
     def grid(self) -> Grid:

@@ -24,8 +24,8 @@ class Tier(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    from_native_tokens: int = Field(ge=0)
-    overview_tokens: int = Field(ge=SMALLEST_VIEW)
+    from_native_tokens: int = Field(ge=0, description="the smallest picture that this tier is for")
+    overview_tokens: int = Field(ge=SMALLEST_VIEW, description="the overview alone")
     total_tokens: int = Field(ge=SMALLEST_VIEW, description="overview and patches together")
 
 
@@ -73,9 +73,11 @@ class ModelProfile(BaseModel):
         min_length=1,
         description="ascending; the last one that a picture reaches holds",
     )
-    max_patches: int = Field(default=4, ge=1, le=8)
-    heads: tuple[Head, ...] = Field(default=(), description="heads whose attention finds what is asked for")
-    sink_heads: tuple[Head, ...] = Field(default=(), description="heads that mark attention sinks")
+    max_patches: int = Field(default=4, ge=1, le=8, description="parts that one look may look at closer")
+    heads: tuple[Head, ...] = Field(
+        default=(), description="(layer, head), from 0, whose attention finds what is asked for"
+    )
+    sink_heads: tuple[Head, ...] = Field(default=(), description="(layer, head) that mark attention sinks")
     least_asked: float = Field(
         default=0.5, ge=0, le=1, description="weight of a question that points nowhere"
     )
@@ -91,7 +93,7 @@ class ModelProfile(BaseModel):
         description="worth, in shares of relevance, that each visual token of a patch must bring where a "
         "request leaves its budget to the server",
     )
-    gate: Gate | None = Field(default=None, description="None: every overview is looked at closer")
+    gate: Gate | None = Field(default=None, description="none: every overview is looked at closer")
 
     @model_validator(mode="after")
     def _weights_ascend(self) -> Self:

@@ -111,6 +111,24 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits for the engine, and how fast it is worked off."""
+
+    tokens: int = 0  # to be computed for those who wait for a slot
+    token_s: float = 0.0  # seconds that each of them takes, as measured; 0 while nothing was
+    answer_s: float = 0.0  # from a slot to the end of an answer, on average
+
+    @property
+    def seconds(self) -> float:
+        """Until all who wait have a slot."""
+        return self.tokens * self.token_s
+
+    def answered_s(self, tokens: int) -> float:
+        """Seconds until a new request of so many ``tokens`` will be answered; 0 where none would wait."""
+        return (self.tokens + tokens) * self.token_s + self.answer_s if self.seconds else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """One question, as every stage sees it; pictures travel beside it, in the order they are shown.
 
@@ -120,7 +138,7 @@ class Ask:
     None leaves it to ``detail``: ``auto`` is the model's default for the picture's size.
     ``remaining_s`` is the time left until the request's deadline, in seconds, when the ask is
     handed over (clocks do not travel). ``tenant`` is who asks: a label, never a key; "" where
-    nobody is told apart. ``trace_headers`` are the W3C trace context's; the library only passes
+    nobody is told apart. ``backlog`` is what it will have to wait for. ``trace_headers`` are the W3C trace context's; the library only passes
     them on.
     """
 
@@ -133,6 +151,7 @@ class Ask:
     messages: tuple[Message, ...] = ()
     trace_headers: Mapping[str, str] = field(default_factory=dict)
     tenant: str = ""
+    backlog: Backlog = Backlog()
 
     @property
     def conversation(self) -> tuple[Message, ...]:
@@ -330,4 +349,4 @@ class EngineStatus:
     last_step_age_s: float  # seconds since the engine last made progress while it had work
     visual_tokens: VisualTokens | None = None  # None until the model is loaded
     loading: Loading | None = None  # while the model is downloaded
-    backlog_s: float = 0.0  # seconds that a new request would wait for a slot
+    backlog: Backlog = Backlog()

@@ -137,6 +137,7 @@ class VisionLanguageModel:
         """Text as it becomes final, then the report. Errors and cancellation as ``answer``."""
         self._admit(ask)
         sequence, zoom = self._sequence(ask, pictures)
+        self._require_time(ask, sequence.pending)
         self._places.take(ask.tenant)
         try:
             self._engine.submit(sequence)
@@ -168,7 +169,7 @@ class VisionLanguageModel:
             visual_tokens=VisualTokens(
                 self._profile.smallest_view, self._profile.most_used, self._profile.token_side
             ),
-            backlog_s=self._engine.backlog_s,
+            backlog=self._engine.backlog,
         )
 
     async def drain(self, timeout_s: float) -> None:
@@ -187,12 +188,16 @@ class VisionLanguageModel:
     def _admit(self, ask: Ask) -> None:
         if self._draining:
             raise EngineClosed("the server is shutting down")
-        backlog_s = self._engine.backlog_s
         if not self._places.fits(ask.tenant):
-            raise Overloaded("too many requests are waiting", retry_after_s=max(1.0, backlog_s))
-        if backlog_s >= ask.remaining_s and not self._places.owes(ask.tenant):
+            retry_after_s = max(1.0, self._engine.backlog.seconds)
+            raise Overloaded("too many requests are waiting", retry_after_s=retry_after_s)
+
+    def _require_time(self, ask: Ask, tokens: int) -> None:
+        """Raises Overloaded where a request of ``tokens`` can hardly be answered in time."""
+        backlog = self._engine.backlog
+        if backlog.answered_s(tokens) >= ask.remaining_s and not self._places.owes(ask.tenant):
             raise Overloaded(
-                "those who wait already take all of this request's time", retry_after_s=backlog_s
+                "those who wait already take all of this request's time", retry_after_s=backlog.seconds
             )
 
     def _sequence(self, ask: Ask, pictures: Sequence[TexturedPicture]) -> tuple[Seq, Zoom | None]:

@@ -10,12 +10,12 @@ class TextureStageConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    replicas: int = Field(default=1, ge=1)
+    replicas: int = Field(default=1, ge=1, description="processes that decode and measure pictures")
     threads: int = Field(default=2, ge=1, description="pictures that one replica works on at once")
     num_cpus: float = Field(
         default=0.1,
         ge=0,
-        description="what Ray reserves; fractions, since whole CPUs dead-lock small machines",
+        description="CPUs that Ray reserves for each; fractions, since whole ones dead-lock small machines",
     )
 
 
@@ -24,9 +24,9 @@ class GenerationStageConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    num_cpus: float = Field(default=0.1, ge=0, description="what Ray reserves")
+    num_cpus: float = Field(default=0.1, ge=0, description="CPUs that Ray reserves")
     num_gpus: float = Field(
-        default=0.0, ge=0, description="what Ray reserves; 0 hides every GPU from the model"
+        default=0.0, ge=0, description="GPUs that Ray reserves; 0 hides every GPU from the model"
     )
 
 

@@ -4,6 +4,7 @@ Weights load in a thread, so that the replica can say what it is doing meanwhile
 nor how a picture was textured.
 """
 
+import faulthandler
 import gc
 import logging
 import os
@@ -127,6 +128,7 @@ class GenerationStage:
         """Ray replaces the replica when this raises: the engine hangs or has died, or loading failed."""
         status = await self.status()
         if status.last_step_age_s > self._engine.stall_s:
+            faulthandler.dump_traceback()  # where it hangs: the process will be gone
             raise RuntimeError(f"the engine made no step for {status.last_step_age_s:.0f} s")
         ended = self._answerer is not None and not status.ready and status.detail != "draining"
         if ended or status.detail.startswith(FAILED):

@@ -145,6 +145,9 @@ class EngineMetrics(_Metrics):
         self._seconds = self._histogram("batch_time_seconds", "Duration of a forward.", SECONDS, "kind")
         self._running = self._gauge("num_requests_running", "Sequences that hold a slot.")
         self._waiting = self._gauge("num_requests_waiting", "Sequences queued for a slot.")
+        self._waiting_tokens = self._gauge(
+            "num_tokens_waiting", "Tokens to compute of sequences queued for a slot."
+        )
         self._slots = self._gauge("slots", "Slots in all; absent until the model is loaded.")
         self._begin_at_zero()
 
@@ -167,9 +170,10 @@ class EngineMetrics(_Metrics):
         self._padding.labels(kind).inc(padded_tokens - tokens)
         self._seconds.labels(kind).observe(seconds)
 
-    def occupancy(self, running: int, waiting: int, slots: int) -> None:
+    def occupancy(self, running: int, waiting: int, slots: int, waiting_tokens: int) -> None:
         self._running.set(running)
         self._waiting.set(waiting)
+        self._waiting_tokens.set(waiting_tokens)
         self._slots.set(slots)
 
     def looked_up(self, what: Shareable, queried: int, found: int) -> None:

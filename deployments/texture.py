@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from arr_coc.budgets import budget_each
 from arr_coc.decoding import PictureLimits
 from arr_coc.engine.config import EngineConfig
-from arr_coc.errors import ContextLengthExceeded, DeadlineExceeded
+from arr_coc.errors import ContextLengthExceeded, DeadlineExceeded, Overloaded
 from arr_coc.foveation import ViewPlan
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.source import resolve
@@ -46,7 +46,8 @@ class PromptPrice:
         self._max_patches = max_patches
 
     def check(self, ask: Ask, plan: ViewPlan) -> None:
-        """Raises ContextLengthExceeded where the request can never fit a slot."""
+        """Raises ContextLengthExceeded where the request can never fit a slot, and Overloaded where it
+        cannot be answered in time behind those who wait."""
         said = "".join(message.text for message in ask.conversation)
         text = len(self._tokenizer.encode(said, add_special_tokens=False).ids)
         pictures = 1 + (self._max_patches if plan.patch_budget else 0)
@@ -54,6 +55,10 @@ class PromptPrice:
         if tokens > self._max_length:
             raise ContextLengthExceeded(
                 f"Query, picture and max_tokens need {tokens} tokens; {self._max_length} fit.", param="query"
+            )
+        if ask.backlog.answered_s(text + plan.grid.tokens) >= ask.remaining_s:
+            raise Overloaded(
+                "Those who wait already take all of this request's time.", retry_after_s=ask.backlog.seconds
             )
 
 
@@ -84,7 +89,7 @@ class TextureStage:
         self._room = Room(stage.threads)
 
     async def prepare(self, ask: Ask, image: bytes) -> TexturedPicture:
-        """Raises InvalidImage, BudgetTooSmall, ContextLengthExceeded and DeadlineExceeded.
+        """Raises InvalidImage, BudgetTooSmall, ContextLengthExceeded, Overloaded and DeadlineExceeded.
 
         ``texture_ms`` of the result counts the wait for a thread too.
         """

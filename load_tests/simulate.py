@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from arr_coc.engine.config import EngineConfig
-from arr_coc.engine.scheduler import Decode, Idle, Prefill, Scheduler
+from arr_coc.engine.plan import Decode, Idle, Prefill
+from arr_coc.engine.scheduler import Scheduler
 
 LOADS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.5)
 WINDOWS_MS = (0, 10, 20, 30, 50)
@@ -67,10 +68,15 @@ class Job:
     expected: float = math.nan  # wait for it, by the backlog on arrival
     computes: bytes | None = field(default=None, init=False)
     tenant: str = field(default="", init=False)
+    done: int = field(default=0, init=False)  # tokens of the first stage
+    told: list[float] = field(default_factory=list, init=False)  # when each token of the answer was
 
     @property
     def pending(self) -> int:
-        return self.stages[0][0]
+        return self.stages[0][0] - self.done
+
+    def visual(self, tokens: int) -> int:
+        return 0 if self.done else self.stages[0][1]
 
     @property
     def probing(self) -> bool:
@@ -103,35 +109,44 @@ class Simulation:
         while coming or self._held or self._scheduler.waiting:
             while coming and coming[-1].arrived <= self.now:
                 job = coming.pop()
-                job.expected = self._scheduler.backlog_s
+                job.expected = self._scheduler.backlog.seconds
                 self._scheduler.submit(job, job.arrived)
             match self._scheduler.plan(self.now, len(self._running), self._slots - self._held):
-                case Prefill(batch):
-                    self._prefill(batch)
+                case Prefill(batch, most):
+                    self._prefill(batch, most)
                 case Decode():
                     self._decode()
                 case Idle(seconds):
                     upcoming = coming[-1].arrived if coming else math.inf
                     self.now = min(upcoming, self.now + (math.inf if seconds is None else seconds))
 
-    def _prefill(self, batch: list[Job]) -> None:
+    def _prefill(self, batch: list[Job], most: int | None) -> None:
         for job in batch:
             if math.isnan(job.began):
                 job.began = self.now
                 self._held += 1
-        tokens = len(batch) * max(job.pending for job in batch)
-        visual = sum(job.stages[0][1] for job in batch)
+        parts = [min(job.pending, most or job.pending) for job in batch]
+        tokens = len(batch) * max(parts)
+        visual = sum(job.visual(part) for job, part in zip(batch, parts, strict=True))
         seconds = self._machine.prefill(tokens, visual)
         self._scheduler.costs.prefilled(tokens, visual, seconds)
         self.now += seconds
-        for job in batch:
-            job.stages.pop(0)
-            if job.stages:
-                self._scheduler.resume(job)
+        for job, part in zip(batch, parts, strict=True):
+            job.done += part
+            if job.pending:
+                self._scheduler.go_on(job)
             else:
-                self._append(job)
-                if job.left:
-                    self._running.append(job)
+                self._prefilled(job)
+
+    def _prefilled(self, job: Job) -> None:
+        job.stages.pop(0)
+        job.done = 0
+        if job.stages:
+            self._scheduler.resume(job)
+            return
+        self._append(job)
+        if job.left:
+            self._running.append(job)
 
     def _decode(self) -> None:
         seconds = self._machine.decode(len(self._running))
@@ -144,6 +159,7 @@ class Simulation:
 
     def _append(self, job: Job) -> None:
         job.left -= 1
+        job.told.append(self.now)
         if not job.left:
             job.ended = self.now
             self._held -= 1

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from arr_coc.errors import DeadlineExceeded, Overloaded
 from arr_coc.fairness import Pool
+from arr_coc.types import Backlog
 from serve_app.errors import Draining, RateLimited
 from serve_app.pace import Pace
 
@@ -86,7 +87,7 @@ class Door:
         self._mean_stay_s = 1.0
         self._places = Pool(config.max_in_flight)
         self._pace = None if config.per_minute_each is None else Pace(config.per_minute_each / 60, clock)
-        self.backlog_s = 0.0  # seconds that the engine's queue takes, as last heard of
+        self.backlog = Backlog()  # the engine's, as last heard of
         self._empty = asyncio.Event()
         self._empty.set()
         self.closed = False
@@ -94,6 +95,10 @@ class Door:
     @property
     def in_flight(self) -> int:
         return self._places.taken
+
+    def backlog_of(self, tenant: str) -> Backlog:
+        """What ``tenant`` has to wait for; nothing where its turn comes before those who wait."""
+        return Backlog() if self._places.owes(tenant) else self.backlog
 
     def admit(self, tenant: str = "", deadline: float | None = None) -> Turn:
         """A turn that ends at ``deadline`` (on the door's clock), or the configured time from now.
@@ -110,7 +115,7 @@ class Door:
         if not self._places.fits(tenant):
             raise Overloaded("too many requests are in flight", retry_after_s=self._retry_after_s())
         ends = self.clock() + self._config.deadline_s if deadline is None else deadline
-        if self.clock() + self.backlog_s >= ends and not self._places.owes(tenant):
+        if self.clock() + self.backlog_of(tenant).answered_s(0) >= ends:
             raise Overloaded("the queue is longer than a request's time", retry_after_s=self._retry_after_s())
         if self._pace is not None and (wait_s := self._pace.take(tenant)) > 0:
             raise RateLimited("this key asks too often", retry_after_s=wait_s)
@@ -143,7 +148,7 @@ class Door:
         law the backlog is worked off. Spread over half to one and a half of that, so that those who were
         refused together do not come back together."""
         shortest, longest = _RETRY_AFTER_S
-        backlog_s = self.backlog_s or self._mean_stay_s
+        backlog_s = self.backlog.seconds or self._mean_stay_s
         return min(longest, max(shortest, backlog_s * (0.5 + self._chance())))
 
 

@@ -44,8 +44,12 @@ class AppConfig(_Section):
     tracing: TracingConfig = TracingConfig()
     access: AccessConfig = AccessConfig()
     cloud_run: CloudRunConfig = CloudRunConfig()
-    ingress_replicas: int = Field(default=1, ge=1)
-    deadline_s: float = Field(default=60.0, gt=0, description="time a request has from its headers on")
+    ingress_replicas: int = Field(
+        default=1, ge=1, description="processes at the HTTP edge; limits of access are divided among them"
+    )
+    deadline_s: float = Field(
+        default=60.0, gt=0, description="time a request has from its headers on; beyond, 504"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -105,14 +109,16 @@ class AppConfig(_Section):
 class HttpOptions(_Section):
     """Where the server listens."""
 
-    host: str = "0.0.0.0"
-    port: int = Field(default=8000, ge=1, le=65535)
+    host: str = Field(default="0.0.0.0", description="address to listen on")
+    port: int = Field(default=8000, ge=1, le=65535, description="where $PORT is not set")
 
 
 class _Application(_Section):
-    name: str = "arr-coc"
-    route_prefix: Literal["/"] = "/"
-    import_path: Literal["serve_app.app:build"] = IMPORT_PATH
+    """The application, as Ray Serve calls it."""
+
+    name: str = Field(default="arr-coc", description="its name in Ray Serve")
+    route_prefix: Literal["/"] = Field(default="/", description="where its paths begin")
+    import_path: Literal["serve_app.app:build"] = Field(default=IMPORT_PATH, description="what builds it")
     args: AppConfig = AppConfig()
 
 

@@ -87,7 +87,7 @@ class Pipeline:
     async def status(self) -> EngineStatus:
         """The generation stage's own snapshot; the door learns from it how long the engine's queue is."""
         status = await self._generation.status()
-        self._door.backlog_s = status.backlog_s
+        self._door.backlog = status.backlog
         return status
 
     async def answer(self, turn: Turn, ask: Ask, *images: Picture) -> Report:
@@ -135,7 +135,8 @@ class Pipeline:
 
     async def _prepare(self, turn: Turn, ask: Ask, image: bytes) -> TexturedPicture:
         def attempt() -> Awaitable[TexturedPicture]:
-            return self._texture.prepare(_handed_over(ask, turn), image)
+            told = replace(_handed_over(ask, turn), backlog=self._door.backlog_of(turn.tenant))
+            return self._texture.prepare(told, image)
 
         try:
             return await _in_time(turn, attempt)

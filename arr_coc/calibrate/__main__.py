@@ -4,12 +4,14 @@
     python -m arr_coc.calibrate MODEL_DIR --dry-run          fit and show only
     python -m arr_coc.calibrate MODEL_DIR --heads measured   do not take published heads
     python -m arr_coc.calibrate MODEL_DIR --spending keep    leave the gate and the token price as they are
+    python -m arr_coc.calibrate MODEL_DIR --json             print what was found as JSON
 
 The model is asked about generated scenes. Half of them tell which heads localise, which mark attention
 sinks, and how much a question shall weigh; the other half what that is worth. Then all questions are asked in
 every way, which tells when an overview is enough, when the whole picture is wanted finer, and what a token must
-bring; settings count by the half of the scenes in which they fall shortest of the best. All other settings of ``arr_coc.json`` stay. Heads of known checkpoints are the published ones, unless
-``--heads measured``. The same scenes give the same settings.
+bring; settings count by the half of the scenes in which they fall shortest of the best. All other settings of
+``arr_coc.json`` stay. Heads of known checkpoints are the published ones, unless ``--heads measured``. The same
+scenes give the same settings.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +68,21 @@ def _run(args: argparse.Namespace) -> None:
     published = _published(args.heads, directory)
     adapter = load(directory, ModelConfig(device=args.device, dtype=args.dtype, threads=args.threads))
     result = calibrate(_look(args, adapter, profile), profile, published)
-    print(summary(result))
-    settings = fitted_settings(result, content)
-    pointed = profile.model_copy(update=_as_fields(settings))
+    settings, told = fitted_settings(result, content), [summary(result)]
     if args.spending == "fit":
-        settings |= _spending(args, adapter, pointed, content)
+        pointed = profile.model_copy(update=_as_fields(settings))
+        spent, table = _spending(args, adapter, pointed, content)
+        settings |= spent
+        told.append(table)
+    written = None
     if not args.dry_run:
+        written = str(directory / PROFILE_FILE)
         write(directory / PROFILE_FILE, content | settings)
-        print(f"\nwritten: {directory / PROFILE_FILE}")
+        told.append(f"\nwritten: {written}")
+    if args.json:
+        print(json.dumps({**asdict(result), "settings": settings, "written": written}, indent=1))
+    else:
+        print("\n".join(told))
 
 
 def _as_fields(settings: dict[str, Any]) -> dict[str, Any]:
@@ -85,19 +95,19 @@ def _as_fields(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _spending(
     args: argparse.Namespace, adapter: Adapter, profile: ModelProfile, content: dict[str, Any]
-) -> dict[str, Any]:
-    """Fit the gate and the price of a token, show what they bring, and give them as settings."""
+) -> tuple[dict[str, Any], str]:
+    """The gate and the price of a token as settings, and a table of what they bring."""
     halves = _halves(_try(args, adapter, profile))
     if not all(halves):
         raise ConfigError("too few questions need a closer look; give more --scenes")
     current = Spending.of(profile)
     chosen = fit_spending(halves, current)
-    print(spending_table({"as it was": current, "as it is now": chosen}, halves))
+    table = spending_table({"as it was": current, "as it is now": chosen}, halves)
     if chosen == current:
-        return {}
+        return {}, table
     gate = chosen.gate(profile.gate.doubts if profile.gate else ())
     told = {"token_price": chosen.token_price} if chosen.token_price or "token_price" in content else {}
-    return told | ({"gate": gate.model_dump(mode="json")} if gate else {})
+    return told | ({"gate": gate.model_dump(mode="json")} if gate else {}), table
 
 
 def _try(args: argparse.Namespace, adapter: Adapter, profile: ModelProfile) -> list[Trial]:
@@ -127,8 +137,12 @@ def _published(choice: str, directory: Path) -> PublishedHeads | None:
     if known is None and choice == "published":
         raise ConfigError("no heads are published for this family and size; use --heads measured")
     if known is not None:
-        print(f"heads published for {known.checkpoint}")
+        _say(f"heads published for {known.checkpoint}")
     return known
+
+
+def _say(progress: str) -> None:
+    print(progress, file=sys.stderr, flush=True)
 
 
 def _look(args: argparse.Namespace, adapter: Adapter, profile: ModelProfile) -> list[Sight]:
@@ -145,7 +159,7 @@ def _look(args: argparse.Namespace, adapter: Adapter, profile: ModelProfile) -> 
 def _tell(done: int, scenes: int, what: str) -> None:
     """Progress, about ten times."""
     if done % max(1, scenes // 10) == 0 or done == scenes:
-        print(f"{done} of {scenes} scenes, {what}", flush=True)
+        _say(f"{done} of {scenes} scenes, {what}")
 
 
 def fitted_settings(result: Calibration, content: dict[str, Any]) -> dict[str, Any]:
@@ -200,6 +214,7 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--dtype", choices=["auto", "float32", "bfloat16"], default="auto")
+    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
     parser.add_argument("--dry-run", action="store_true", help="write nothing")
     return parser.parse_args(arguments)
 

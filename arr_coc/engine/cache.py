@@ -1,6 +1,6 @@
 """SlotCache: the keys and values of all running sequences, one slot each.
 
-Owns the tensors, the length bucketing and the two ways a forward may see them. Does not know which
+Owns the tensors and the two ways a forward may see them. Does not know which
 sequence sits in a slot nor how long it is: the runner tells it before each forward.
 """
 
@@ -10,13 +10,6 @@ import torch
 from transformers import Cache
 
 from arr_coc.model.adapter import KVShape
-
-BUCKET = 128  # views grow in steps of this many tokens: shapes repeat, attention reads little excess
-
-
-def bucketed(length: int, max_length: int) -> int:
-    """``length`` rounded up to the next view size."""
-    return min(-(-length // BUCKET) * BUCKET, max_length)
 
 
 class SlotCache(Cache):

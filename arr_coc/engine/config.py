@@ -19,6 +19,12 @@ class EngineConfig(BaseModel):
     adaptive_window: bool = Field(
         default=True, description="choose the window by arrivals and costs; else it is always the longest"
     )
+    interrupt_ms: float | None = Field(
+        default=150.0,
+        gt=0,
+        description="how long a prefill may keep those who decode waiting; a longer one runs in parts with "
+        "a step between them; null divides none",
+    )
     shared_mib: float = Field(
         default=256.0,
         ge=0.0,
@@ -29,6 +35,10 @@ class EngineConfig(BaseModel):
         default=1024, ge=1, description="largest max_tokens a client may ask for"
     )
     stall_s: float = Field(default=30.0, gt=0, description="a step longer than this fails the health check")
+
+    @property
+    def interrupt_s(self) -> float | None:
+        return None if self.interrupt_ms is None else self.interrupt_ms / 1e3
 
     @property
     def shared_bytes(self) -> int:

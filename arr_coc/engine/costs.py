@@ -21,17 +21,20 @@ class Line:
         self._ridge = _RIDGE * np.eye(sizes)
         self._squares = np.zeros((sizes, sizes))
         self._products = np.zeros(sizes)
+        self._fitted: list[float] | None = [0.0] * sizes  # None: to be fitted again
 
     def observe(self, sizes: Sequence[float], seconds: float) -> None:
         """Learn that ``sizes`` took ``seconds``."""
         self._squares = _MEMORY * self._squares + np.outer(sizes, sizes)
         self._products = _MEMORY * self._products + np.multiply(sizes, seconds)
+        self._fitted = None
 
     @property
     def coefficients(self) -> list[float]:
         """Seconds for each unit of each size."""
-        fitted: list[float] = np.linalg.solve(self._squares + self._ridge, self._products).tolist()
-        return fitted
+        if self._fitted is None:
+            self._fitted = np.linalg.solve(self._squares + self._ridge, self._products).tolist()
+        return self._fitted
 
 
 class Costs:

@@ -14,38 +14,37 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from arr_coc.engine.answering import Answering
 from arr_coc.engine.cache import SlotCache
 from arr_coc.engine.config import EngineConfig
+from arr_coc.engine.ending import Endings
 from arr_coc.engine.isolation import STICKY, attempt
 from arr_coc.engine.memory import token_bytes
 from arr_coc.engine.observer import BatchKind, Observer
-from arr_coc.engine.outcome import Finish, Outbox, Outcome, outcome_name
+from arr_coc.engine.outcome import Outbox, Outcome
+from arr_coc.engine.plan import Decode, Idle, Prefill
 from arr_coc.engine.runner import Heads, Prefilled, Runner
 from arr_coc.engine.sampling import Choice, Sampler
-from arr_coc.engine.scheduler import Decode, Idle, Prefill, Scheduler
+from arr_coc.engine.scheduler import Scheduler
 from arr_coc.engine.sequence import Phase, Probe
 from arr_coc.engine.sequence import Sequence as Seq
 from arr_coc.engine.shared import Shared
 from arr_coc.engine.slots import Slots
-from arr_coc.engine.spelling import Ranked
-from arr_coc.engine.stopping import finish_reason
-from arr_coc.errors import ArrCocError, Cancelled, DeadlineExceeded, EngineClosed, ModelFault
-from arr_coc.model.adapter import Adapter
-from arr_coc.types import FinishReason, Usage
+from arr_coc.errors import Cancelled, EngineClosed, ModelFault
+from arr_coc.model.adapter import Adapter, Features
+from arr_coc.types import Backlog
 
 log = logging.getLogger(__name__)
 Command = Callable[[], None]
+_Prefilled = tuple[Choice, Probe | None, Features | None]  # and the picture that was begun, not finished
 
 
 class Engine:
     """Continuous batching over a slot cache. All methods but ``step`` may be called from any thread."""
 
     def __init__(self, adapter: Adapter, heads: Heads, config: EngineConfig, observer: Observer) -> None:
-        self._adapter = adapter
-        self._config = config
         self._observer = observer
         cache = SlotCache(adapter.kv, config.slots, config.max_length)
-        self._cache = cache
         self._slots = Slots(config.slots, cache.move)
         self._scheduler: Scheduler[Seq] = Scheduler(config)
         self._shared = Shared(cache, token_bytes(adapter.kv), config.shared_bytes, observer)
@@ -53,10 +52,14 @@ class Engine:
         self._sampler = Sampler(adapter.banned_ids, adapter.kv.device)
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._outbox = Outbox()
+        self._endings = Endings(config, self._scheduler, self._slots, self._outbox, observer)
+        self._answering = Answering(
+            config.max_length, adapter.eos_ids, self._endings, self._outbox, cache.clear
+        )
         self._closed = False
         self._step_started: float | None = None
-        self.backlog_s = 0.0
-        """Seconds that a new sequence would have to wait, after the last step."""
+        self.backlog = Backlog()
+        """What a new sequence would have to wait for, after the last step."""
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -72,14 +75,14 @@ class Engine:
     def cancel(self, outcome: Outcome) -> None:
         """End the sequence of ``outcome``, wherever it stands, at the next step."""
         self._commands.put(
-            lambda: self._end_where(lambda seq: seq.outcome is outcome, Cancelled("cancelled"))
+            lambda: self._endings.end_where(lambda seq: seq.outcome is outcome, Cancelled("cancelled"))
         )
 
     def observe(self, observer: Observer) -> None:
         """From the next step on tell ``observer``, and nobody else."""
 
         def change() -> None:
-            self._observer = self._shared.observer = observer
+            self._observer = self._shared.observer = self._endings.observer = observer
 
         self._commands.put(change)
 
@@ -118,18 +121,18 @@ class Engine:
                 os._exit(70)
             except Exception:  # a fault of the engine itself: nothing it holds can be trusted
                 log.exception("engine step failed")
-                self._end_where(lambda seq: True, ModelFault("the engine failed"))
+                self._endings.end_where(lambda seq: True, ModelFault("the engine failed"))
                 self._outbox.flush()
 
     def step(self) -> None:
         """Take commands, plan, run, hand out."""
         self._take_commands(wait=None)
         self._step_started = now = time.monotonic()
-        self._end_where(lambda seq: seq.deadline <= now, DeadlineExceeded("the deadline passed"))
+        self._endings.end_late(now)
         decoding = sum(row.phase is Phase.RUNNING for row in self._slots.rows)
         match self._scheduler.plan(now, decoding, self._slots.free):
-            case Prefill(jobs):
-                self._prefill(jobs)
+            case Prefill(jobs, most):
+                self._prefill(jobs, most)
             case Decode():
                 self._decode(self._slots.rows.copy())
             case Idle(seconds):
@@ -142,8 +145,9 @@ class Engine:
         self._tell_occupancy()
 
     def _tell_occupancy(self) -> None:
-        self.backlog_s = self._scheduler.backlog_s
-        self._observer.occupancy(self.running, self._scheduler.waiting, self._slots.capacity)
+        self.backlog = self._scheduler.backlog
+        waiting = self._scheduler.waiting
+        self._observer.occupancy(self.running, waiting, self._slots.capacity, self.backlog.tokens)
 
     def _take_commands(self, wait: float | None) -> None:
         try:
@@ -162,37 +166,37 @@ class Engine:
 
     def _close(self) -> None:
         self._closed = True
-        self._end_where(lambda seq: True, EngineClosed("the server is shutting down"))
+        self._endings.end_where(lambda seq: True, EngineClosed("the server is shutting down"))
 
     # Prefill
 
-    def _prefill(self, rows: Sequence[Seq]) -> None:
+    def _prefill(self, rows: Sequence[Seq], most: int | None) -> None:
         for row in rows:
             if row.phase is Phase.WAITING:
                 row.times.admitted = time.monotonic()
                 self._slots.join(row)
                 self._shared.begin(row)
         kind: BatchKind = "probe" if rows[0].probing else "prefill"
-        results = attempt(rows, lambda part: self._run_prefill(kind, part))
+        results = attempt(rows, lambda part: self._run_prefill(kind, part, most))
         for row in rows:  # all of them first: a row that leaves moves another one, at its length
-            row.length = len(row.prompt)
+            row.length += row.next_part(most)
         for row, result in results:
             if isinstance(result, Exception):
-                self._fail(row, result)
+                self._endings.fail(row, result)
             else:
                 self._after_prefill(row, *result)
 
-    def _run_prefill(self, kind: BatchKind, rows: Sequence[Seq]) -> list[tuple[Choice, Probe | None]]:
-        tokens, started = sum(row.pending for row in rows), time.monotonic()
-        result = self._runner.prefill(rows)
+    def _run_prefill(self, kind: BatchKind, rows: Sequence[Seq], most: int | None) -> list[_Prefilled]:
+        parts, started = [row.next_part(most) for row in rows], time.monotonic()
+        result = self._runner.prefill(rows, most)
         chosen = self._choose(result.logits, rows)
-        well = [row for row, (token, _) in zip(rows, chosen, strict=True) if token >= 0]
-        self._shared.keep(well, result.looked_at)
+        reached = zip(rows, parts, chosen, strict=True)
+        self._shared.keep([(r, r.length + n) for r, n, (token, _) in reached if token >= 0], result.looked_at)
         seconds = time.monotonic() - started
         visual = sum(len(features.tokens) for features in result.looked_at.values())
         self._scheduler.costs.prefilled(result.padded_tokens, visual, seconds)
-        self._observer.batch(kind, len(rows), tokens, result.padded_tokens, seconds)
-        return list(zip(chosen, self._probes(result, len(rows)), strict=True))
+        self._observer.batch(kind, len(rows), sum(parts), result.padded_tokens, seconds)
+        return list(zip(chosen, self._probes(result, len(rows)), result.looking_at, strict=True))
 
     def _probes(self, result: Prefilled, rows: int) -> list[Probe | None]:
         if not result.attention:
@@ -200,14 +204,21 @@ class Engine:
         likeliest = self._sampler.likeliest(result.logits)
         return [Probe(seen, *first) for seen, first in zip(result.attention, likeliest, strict=True)]
 
-    def _after_prefill(self, row: Seq, choice: Choice, probe: Probe | None) -> None:
-        """Look closer where a probe says so; every other row has its first token."""
-        if choice[0] >= 0 and probe is not None and self._resumes(row, probe):
+    def _after_prefill(
+        self, row: Seq, choice: Choice, probe: Probe | None, looking_at: Features | None
+    ) -> None:
+        """Go on with what was divided, look closer where a probe says so; every other row has its first
+        token."""
+        row.looking_at = looking_at
+        if choice[0] >= 0 and row.pending:
+            row.phase = Phase.PREFILLING
+            self._scheduler.go_on(row)
+        elif choice[0] >= 0 and probe is not None and self._resumes(row, probe):
             self._scheduler.resume(row)
         elif row.phase is not Phase.FINISHED:
             row.phase = Phase.RUNNING
             row.times.first_token = time.monotonic()
-            self._append(row, choice)
+            self._answering.append(row, choice)
 
     def _resumes(self, row: Seq, probe: Probe) -> bool:
         """Whether ``row`` goes on with another prompt. Its own fault ends it alone."""
@@ -220,7 +231,7 @@ class Engine:
                 row.cut_back(stage.prompt)
                 row.resume = stage.resume
         except Exception as error:
-            self._fail(row, error)
+            self._endings.fail(row, error)
             return False
         row.times.resumed = time.monotonic()
         return stage is not None
@@ -234,9 +245,9 @@ class Engine:
             self._scheduler.decoded(row)
         for row, result in running:
             if isinstance(result, Exception):
-                self._fail(row, result)
+                self._endings.fail(row, result)
             else:
-                self._append(row, result)
+                self._answering.append(row, result)
 
     def _run_decode(self, rows: Sequence[Seq]) -> list[Choice]:
         started = time.monotonic()
@@ -251,62 +262,3 @@ class Engine:
 
     def _choose(self, logits: torch.Tensor, rows: Sequence[Seq]) -> list[Choice]:
         return self._sampler.choose(logits, [r.sampling for r in rows], [len(r.output) for r in rows])
-
-    def _append(self, row: Seq, choice: Choice) -> None:
-        """Take one more token into the answer; -1 says that the row's logits were not finite.
-
-        What goes wrong here ends this row alone."""
-        if choice[0] < 0:
-            self._cache.clear(row.slot)
-            self._fail(row, ModelFault("the model gave no finite probabilities"))
-            return
-        try:
-            self._extend(row, *choice)
-        except STICKY:
-            raise
-        except Exception as error:
-            self._fail(row, error)
-
-    def _extend(self, row: Seq, token: int, ranked: Ranked) -> None:
-        row.output.append(token)
-        room = self._config.max_length - row.length
-        reason = finish_reason(row.output, row.sampling, self._adapter.eos_ids, room)
-        ended = reason == "stop"  # by a token that is not said, though some models end with a line break
-        if not ended and (delta := row.detokenizer.push(token, ranked)).text:
-            self._outbox.put(row.outcome, delta)
-        if reason or row.detokenizer.stopped:
-            self._finish(row, reason or "stop", row.output[:-1] if ended else row.output)
-
-    def _finish(self, row: Seq, reason: FinishReason, said: Sequence[int]) -> None:
-        text, rest = row.detokenizer.finish(said)
-        if rest.text:
-            self._outbox.put(row.outcome, rest)
-        times = row.times.milliseconds(time.monotonic())
-        usage = Usage(len(row.prompt), len(row.output), row.prompt.visual_tokens + row.dropped)
-        self._end(row, Finish("stop" if row.detokenizer.stopped else reason, text, usage, times))
-
-    # Endings
-
-    def _fail(self, row: Seq, error: Exception) -> None:
-        if not isinstance(error, ArrCocError):
-            log.error("request %s failed", row.id, exc_info=error)
-            error = ModelFault("the model failed on this request")
-        self._end(row, error)
-
-    def _end_where(self, condition: Callable[[Seq], bool], error: ArrCocError) -> None:
-        """End every sequence, queued or running, that meets ``condition``."""
-        queued = [row for row in self._scheduler.jobs() if condition(row)]
-        running = [row for row in self._slots.rows if condition(row)]
-        self._scheduler.drop({id(row) for row in queued})
-        for row in {id(row): row for row in queued + running}.values():
-            self._end(row, error)
-
-    def _end(self, row: Seq, item: Finish | ArrCocError) -> None:
-        if row.phase is Phase.FINISHED:
-            return
-        row.phase = Phase.FINISHED
-        if row.slot >= 0:
-            self._slots.leave(row)
-        self._outbox.put(row.outcome, item)
-        times = row.times.milliseconds(time.monotonic())
-        self._observer.finished(outcome_name(item), times, row.trace_headers)

@@ -16,8 +16,9 @@ class Observer(Protocol):
         """A forward of ``rows`` sequences and ``tokens`` real tokens ran for ``seconds``;
         ``padded_tokens`` counts padding too, so waste is ``1 - tokens / padded_tokens``."""
 
-    def occupancy(self, running: int, waiting: int, slots: int) -> None:
-        """Sequences holding a slot, sequences queued, and slots in all, after a step."""
+    def occupancy(self, running: int, waiting: int, slots: int, waiting_tokens: int) -> None:
+        """Sequences holding a slot, sequences queued, slots in all, and what those queued have to compute,
+        after a step."""
 
     def looked_up(self, what: Shareable, queried: int, found: int) -> None:
         """So many pictures, or tokens of prefixes, were needed, and ``found`` of them not computed again."""
@@ -45,9 +46,9 @@ class Observers:
         for each in self._observers:
             each.batch(kind, rows, tokens, padded_tokens, seconds)
 
-    def occupancy(self, running: int, waiting: int, slots: int) -> None:
+    def occupancy(self, running: int, waiting: int, slots: int, waiting_tokens: int) -> None:
         for each in self._observers:
-            each.occupancy(running, waiting, slots)
+            each.occupancy(running, waiting, slots, waiting_tokens)
 
     def looked_up(self, what: Shareable, queried: int, found: int) -> None:
         for each in self._observers:
@@ -74,7 +75,7 @@ class Silent:
     def batch(self, kind: BatchKind, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
         pass
 
-    def occupancy(self, running: int, waiting: int, slots: int) -> None:
+    def occupancy(self, running: int, waiting: int, slots: int, waiting_tokens: int) -> None:
         pass
 
     def looked_up(self, what: Shareable, queried: int, found: int) -> None:

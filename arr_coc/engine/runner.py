@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from arr_coc.engine.cache import SlotCache, bucketed
+from arr_coc.engine.cache import SlotCache
+from arr_coc.engine.layout import Layout, Part, Shown, unfinished
 from arr_coc.engine.sequence import Sequence as Seq
-from arr_coc.engine.shared import Shared, View
-from arr_coc.model.adapter import Adapter, Batch, Features, Ids, Readout
+from arr_coc.engine.shared import Shared
+from arr_coc.engine.views import bands, bucketed
+from arr_coc.model.adapter import Adapter, Batch, Features, Readout
 
 Heads = Mapping[int, Sequence[int]]  # layer -> query heads
 
@@ -23,11 +25,13 @@ Heads = Mapping[int, Sequence[int]]  # layer -> query heads
 class Prefilled:
     """What a prefill gives: logits [rows, vocab] at each row's last prompt token and, of a probe,
     the attention of the listed heads over each row's first picture, float32 [heads, visual tokens].
-    ``looked_at`` are the features of the pictures that it computed, by what they are known by."""
+    ``looked_at`` are the features of the pictures that it computed, by what they are known by;
+    ``looking_at`` of each row those of the picture in whose midst it ended."""
 
     logits: torch.Tensor
     attention: list[NDArray[np.float32]]
     looked_at: Mapping[bytes, Features]
+    looking_at: list[Features | None]
     padded_tokens: int
 
 
@@ -42,14 +46,16 @@ class Runner:
         self._device = adapter.kv.device
 
     @torch.inference_mode()
-    def prefill(self, rows: Sequence[Seq]) -> Prefilled:
-        """Run what is pending of each row's prompt, pictures included."""
-        layout = _Layout(rows, self._adapter.axes, self._cache.max_length)
-        features, looked_at = self._look(rows)
+    def prefill(self, rows: Sequence[Seq], most: int | None = None) -> Prefilled:
+        """Run what is pending of each row's prompt, pictures included, or its next ``most`` tokens."""
+        parts = [Part(row, row.next_part(most)) for row in rows]
+        layout = Layout(parts, self._adapter.axes, self._cache.max_length)
+        seen, looked_at = self._look(parts)
+        features = [picture.part(*shown) for part in seen for picture, shown in part]
         slots, columns = self._tensor(layout.slots), self._tensor(layout.columns)
         self._cache.view_slots(slots, columns, layout.kv_length, layout.fresh)
         last = self._tensor(layout.last)
-        readout = Readout(self._heads, last) if all(row.probing for row in rows) else None
+        readout = Readout(self._heads, last) if all(part.ends_probe for part in parts) else None
         batch = Batch(
             token_ids=self._tensor(layout.token_ids),
             positions=self._tensor(layout.positions),
@@ -61,7 +67,8 @@ class Runner:
         )
         logits = self._adapter.forward(batch, self._cache)
         attention = _over_first_picture(readout, rows) if readout else []
-        return Prefilled(logits, attention, looked_at, layout.token_ids.size)
+        looking_at = [unfinished(pictures) for pictures in seen]
+        return Prefilled(logits, attention, looked_at, looking_at, layout.token_ids.size)
 
     @torch.inference_mode()
     def decode(self, rows: Sequence[Seq]) -> torch.Tensor:
@@ -78,21 +85,26 @@ class Runner:
             ],
             dtype=np.int64,
         )
-        kv_length = bucketed(int(state[1].max()) + 1, self._cache.max_length)
+        reached = (state[1] + 1).tolist()
+        kv_length = bucketed(max(reached), self._cache.max_length)
+        split = bands(reached, self._cache.max_length) if self._device.type == "cpu" else ()
         tokens, lengths, positions = self._tensor(state)
         self._cache.view_rows(first, lengths, kv_length)
         batch = Batch(
             token_ids=tokens[:, None],
             positions=positions.expand(self._adapter.axes, -1)[:, :, None],
             mask=self._mask(lengths[:, None], kv_length),
+            bands=split if len(split) > 1 else (),
         )
         return self._adapter.forward(batch, self._cache)
 
-    def _look(self, rows: Sequence[Seq]) -> tuple[list[Features], Mapping[bytes, Features]]:
-        """Features of the pictures that are pending, in row order, and those of them that were computed
-        now, in one pass of the tower."""
-        views = [view for row in rows for view in _pending_views(row)]
-        return self._shared.features(views, self._adapter.look) if views else ([], {})
+    def _look(self, parts: Sequence[Part]) -> tuple[list[list[Shown]], Mapping[bytes, Features]]:
+        """Of each part the pictures that it shows with the tokens that it shows of them, and those of
+        them that were computed now, in one pass of the tower."""
+        begun = [view for part in parts for view in part.begun]
+        features, looked_at = self._shared.features(begun, self._adapter.look) if begun else ([], {})
+        new = iter(features)
+        return [part.shown(new) for part in parts], looked_at
 
     def _mask(self, reach: torch.Tensor, kv_length: int) -> torch.Tensor:
         """Additive mask [rows, 1, length, kv_length]: a query sees columns up to ``reach`` [rows, length]."""
@@ -106,42 +118,6 @@ class Runner:
         if self._device.type != "cuda":
             return tensor
         return tensor.pin_memory().to(self._device, non_blocking=True)
-
-
-class _Layout:
-    """The host side of a prefill: rows padded on the right to the longest pending prompt."""
-
-    def __init__(self, rows: Sequence[Seq], axes: int, max_length: int) -> None:
-        size = (len(rows), max(row.pending for row in rows))
-        self.slots = np.array([row.slot for row in rows], dtype=np.int64)
-        self.last = np.array([row.pending - 1 for row in rows], dtype=np.int64)
-        self.token_ids: Ids = np.zeros(size, dtype=np.int64)
-        self.positions: Ids = np.zeros((axes, *size), dtype=np.int64)
-        self.visual = np.zeros(size, dtype=np.bool_)
-        self.columns: Ids = np.full(size, max_length, dtype=np.int64)  # padding goes to the scratch column
-        lengths = np.array([row.length for row in rows], dtype=np.int64)
-        self.reach: Ids = lengths[:, None] + np.arange(size[1])
-        for i, row in enumerate(rows):
-            self._fill(i, row)
-        self.fresh = not lengths.any()
-        furthest = max(len(row.prompt) for row in rows)
-        self.kv_length = size[1] if self.fresh else bucketed(furthest, max_length)
-
-    def _fill(self, i: int, row: Seq) -> None:
-        n = row.pending
-        self.token_ids[i, :n] = row.prompt.token_ids[row.length :]
-        self.positions[:, i, :n] = row.prompt.positions[:, row.length :]
-        self.columns[i, :n] = np.arange(row.length, row.length + n)
-        for start, length in row.prompt.spans:
-            if start >= row.length:
-                self.visual[i, start - row.length : start - row.length + length] = True
-
-
-def _pending_views(row: Seq) -> list[View]:
-    prompt = row.prompt
-    digests = prompt.digests or [None] * len(prompt.pictures)
-    shown = zip(prompt.spans, digests, prompt.pictures, strict=True)
-    return [(digest, pixels) for (start, _), digest, pixels in shown if start >= row.length]
 
 
 def _over_first_picture(readout: Readout, rows: Sequence[Seq]) -> list[NDArray[np.float32]]:

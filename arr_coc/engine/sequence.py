@@ -10,9 +10,10 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from arr_coc.engine.costs import Costs
 from arr_coc.engine.detokenizer import Detokenizer
 from arr_coc.engine.outcome import Outcome
-from arr_coc.model.adapter import Prompt
+from arr_coc.model.adapter import Features, Prompt
 from arr_coc.types import Sampling
 
 
@@ -49,7 +50,7 @@ class Phase(Enum):
     """Where a sequence stands; it only ever moves down."""
 
     WAITING = "waiting"  # queued, holds no slot
-    PROBED = "probed"  # its slot holds the overview; the next stage's prompt is to be prefilled
+    PREFILLING = "prefilling"  # its slot holds the beginning of a prompt whose rest is to be prefilled
     RUNNING = "running"  # decodes
     FINISHED = "finished"  # left; its slot is free
 
@@ -100,6 +101,7 @@ class Sequence:
     phase: Phase = Phase.WAITING
     slot: int = -1
     length: int = 0  # tokens in the slot
+    looking_at: Features | None = None  # the picture of which the slot holds only the first tokens
     dropped: int = 0  # visual tokens that were prefilled and cut off again
     output: list[int] = field(default_factory=list)
 
@@ -115,10 +117,23 @@ class Sequence:
         """Prompt tokens that are still to be computed."""
         return len(self.prompt) - self.known
 
+    def next_part(self, most: int | None) -> int:
+        """Prompt tokens that its next prefill computes where it takes at most ``most``."""
+        return self.pending if most is None else min(self.pending, most)
+
     @property
     def computes(self) -> bytes | None:
         """Key of the prefix that its next prefill computes and others may share; None where none."""
-        return None if self.prefix is None or self.known else self.prefix.key
+        return None if self.prefix is None or self.known >= self.prefix.length else self.prefix.key
+
+    def visual(self, tokens: int) -> int:
+        """Visual tokens of the pictures that the next ``tokens`` begin."""
+        end = self.known + tokens
+        return sum(length for start, length in self.prompt.spans if self.known <= start < end)
+
+    def least_s(self, costs: Costs) -> float:
+        """Seconds that it still takes at least: a prefill of what is pending of its prompt."""
+        return costs.prefill_s(self.pending, self.visual(self.pending)) if self.pending > 0 else 0.0
 
     @property
     def probing(self) -> bool:
@@ -138,4 +153,4 @@ class Sequence:
         assert np.array_equal(prompt.token_ids[:keep], self.prompt.token_ids[:keep])
         if not same:
             self.prefix = None  # what the slot will hold is not what the prefix is known by
-        self.prompt, self.length, self.phase = prompt, keep, Phase.PROBED
+        self.prompt, self.length, self.phase = prompt, keep, Phase.PREFILLING

@@ -62,14 +62,14 @@ class Shared:
         features = [seen[key] if key in seen else looked_at[key] for key in keys]
         return features, {key: new for key, new in looked_at.items() if isinstance(key, bytes)}
 
-    def keep(self, rows: Iterable[Seq], looked_at: Mapping[bytes, Features]) -> None:
-        """Remember the prefixes in the slots of ``rows``, which have just been prefilled well, and what
-        was looked at for them."""
-        for row in rows:
+    def keep(self, reached: Iterable[tuple[Seq, int]], looked_at: Mapping[bytes, Features]) -> None:
+        """Remember the prefixes in the slots of rows that have just been prefilled well, each up to the
+        token that it ``reached``, and what was looked at for them."""
+        for row, length in reached:
             for digest in row.prompt.digests:
                 if digest in looked_at:
                     self._store.put(digest, (looked_at[digest].tokens, *looked_at[digest].deepstack))
-            if row.prefix is not None:
+            if row.prefix is not None and length >= row.prefix.length:
                 self._store.put(row.prefix.key, self._cache.states(row.slot, row.prefix.length))
         self.observer.kept(self._store.bytes)
 

@@ -71,6 +71,10 @@ class Features:
     tokens: torch.Tensor
     deepstack: tuple[torch.Tensor, ...] = ()
 
+    def part(self, first: int, end: int) -> "Features":
+        """Those of the tokens from ``first`` to before ``end``."""
+        return Features(self.tokens[first:end], tuple(layer[first:end] for layer in self.deepstack))
+
 
 @dataclass(slots=True)
 class Readout:
@@ -95,6 +99,7 @@ class Batch:
     visual: torch.Tensor | None = None  # [rows, length] bool, where ``features`` go
     features: Sequence[Features] = ()
     readout: Readout | None = None
+    bands: Sequence[tuple[int, int, int]] = ()  # rows from, before, and the tokens that they attend to
 
 
 @dataclass(frozen=True, slots=True)

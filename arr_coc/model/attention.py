@@ -1,10 +1,12 @@
 """Attention that can be read: the model's own sdpa, plus the weights of one query position.
 
-Registered with transformers under a name of its own, so that the map costs one small matrix product
-for the listed heads only and the fast kernels stay in use everywhere (``output_attentions`` would
-force the slow ones). Works for every family that goes through transformers' attention interface.
+Rows of unlike lengths are read in bands. Registered with transformers under a name of its own, so that
+the map costs one small matrix product for the listed heads only and the fast kernels stay in use
+everywhere (``output_attentions`` would force the slow ones). Works for every family that goes through
+transformers' attention interface.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,14 +25,31 @@ def readable_attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     readout: Readout | None = None,
+    bands: Sequence[tuple[int, int, int]] = (),
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """sdpa over [rows, heads, length, head_dim]; fills ``readout`` on its way where one is given."""
+    """sdpa over [rows, heads, length, head_dim]; fills ``readout`` on its way where one is given.
+
+    Where rows come in ``bands`` (from, before, tokens), each band reads its own number of tokens only."""
     layer = getattr(module, "layer_idx", None)
     if readout is not None and layer is not None and layer in readout.heads:
         assert attention_mask is not None
         readout.maps.append(_weights(query, key, attention_mask, readout, layer, kwargs["scaling"]))
-    return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    if not bands:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    assert attention_mask is not None
+    parts = [
+        sdpa_attention_forward(
+            module,
+            query[first:end],
+            key[first:end, :, :tokens],
+            value[first:end, :, :tokens],
+            attention_mask[first:end, ..., :tokens],
+            **kwargs,
+        )[0]
+        for first, end, tokens in bands
+    ]
+    return torch.cat(parts), None
 
 
 def _weights(

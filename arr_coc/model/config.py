@@ -14,18 +14,25 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: str = "demo"
+    source: str = Field(
+        default="demo",
+        description="demo, a directory, a hub id, gs://... or vertex://...: see docs/models.md",
+    )
     name: str | None = Field(
         default=None, description="what clients see; the last part of the source by default"
     )
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="auto: cuda where there is a usable GPU"
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="auto: bfloat16 on cuda and for int4, else float32"
     )
     quantization: Quantization | None = Field(
         default=None, description="holds the language model's matrices in 8 or 4 bits, by torchao"
     )
-    threads: int | None = Field(default=None, ge=1, description="torch threads on the cpu")
+    threads: int | None = Field(
+        default=None, ge=1, description="torch threads on the cpu; torch's own choice by default"
+    )
 
     @field_validator("source")
     @classmethod

@@ -31,6 +31,7 @@ class Decoder:
             past_key_values=cache,
             use_cache=True,
             readout=batch.readout,
+            bands=batch.bands,
             **more,
         ).last_hidden_state
         rows = torch.arange(len(hidden), device=hidden.device)

@@ -17,10 +17,18 @@ class AccessConfig(BaseModel):
     keys_file: Path | None = Field(
         default=None, description="a file of lines LABEL KEY; ARR_COC_API_KEYS holds more of them"
     )
-    max_in_flight: int | None = Field(default=None, ge=1, description="requests of one label; beyond, 429")
-    requests_per_minute: float | None = Field(default=None, gt=0, description="of one label; beyond, 429")
-    cors_origins: tuple[str, ...] = Field(default=(), description="https://HOST of pages that may ask, or *")
-    picture_hosts: tuple[str, ...] = Field(default=(), description="HOST or HOST:PORT, fetched from by https")
+    max_in_flight: int | None = Field(
+        default=None, ge=1, description="requests of one label at once; beyond, 429"
+    )
+    requests_per_minute: float | None = Field(
+        default=None, gt=0, description="of one label; a minute's worth may come at once; beyond, 429"
+    )
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description="https://HOST of other sites' pages that may ask, or *"
+    )
+    picture_hosts: tuple[str, ...] = Field(
+        default=(), description="HOST or HOST:PORT that pictures are fetched from by https"
+    )
     fetch_timeout_s: float = Field(default=10.0, gt=0, description="to fetch one picture; beyond, 422")
 
     @field_validator("cors_origins")

@@ -1,5 +1,6 @@
 """``arr-coc ask``: one question about one picture, answered in the terminal."""
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ from serve_app.cli.failure import UNTRIED, Failure, told
 if TYPE_CHECKING:
     from serve_app.cli.asking import Answer
 
+TERMINAL = Path("-")
 _UNPRINTABLE = {
     code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
 }
@@ -20,7 +22,9 @@ def ask(
         Path, typer.Argument(metavar="IMAGE", help="JPEG, PNG, WebP or GIF.", show_default=False)
     ],
     question: Annotated[str, typer.Argument(metavar="QUESTION", show_default=False)],
-    url: Annotated[str, typer.Option(help="The server to ask.")] = "http://localhost:8000",
+    url: Annotated[
+        str, typer.Option(envvar="ARR_COC_URL", help="The server to ask.")
+    ] = "http://localhost:8000",
     api_key: Annotated[
         str | None, typer.Option(envvar="ARR_COC_API_KEY", help="Where the server asks for one.")
     ] = None,
@@ -32,7 +36,10 @@ def ask(
     max_tokens: Annotated[int | None, typer.Option(help="Tokens of the answer at most.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole reply instead.")] = False,
     show: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw what was looked at over the picture.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.png", help="Draw what was looked at over the picture; - draws on the terminal."
+        ),
     ] = None,
 ) -> None:
     """Ask about a picture; the answer is printed as it is written."""
@@ -56,9 +63,7 @@ def ask(
         reply = asyncio.run(_follow(answer, quiet=as_json))
         _tell(reply, as_json)
         if show is not None:
-            from serve_app.cli.showing import draw_reply
-
-            draw_reply(picture, question, reply, show)
+            _show(picture, question, reply, show)
 
 
 def _read(image: Path) -> bytes:
@@ -69,8 +74,19 @@ def _read(image: Path) -> bytes:
 
 
 def _require_png(show: Path | None) -> None:
-    if show is not None and (show.suffix.lower() != ".png" or not show.absolute().parent.is_dir()):
-        raise Failure("--show needs the name of a .png file in a directory that exists", UNTRIED)
+    if show not in (None, TERMINAL) and (
+        show.suffix.lower() != ".png" or not show.absolute().parent.is_dir()
+    ):
+        raise Failure("--show needs the name of a .png file in a directory that exists, or -", UNTRIED)
+
+
+def _show(picture: bytes, question: str, reply: dict[str, Any], show: Path) -> None:
+    from serve_app.cli.showing import draw_reply, on_terminal
+
+    if show != TERMINAL:
+        draw_reply(picture, question, reply, show)
+    else:  # beside the reply, which may go into a file
+        typer.echo(on_terminal(picture, reply, shutil.get_terminal_size().columns), err=True, color=True)
 
 
 async def _follow(answer: "Answer", quiet: bool) -> dict[str, Any]:

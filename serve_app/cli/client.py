@@ -2,7 +2,9 @@
 
 import base64
 import json
+import ssl
 from collections.abc import AsyncIterator
+from functools import cache
 from typing import Any
 
 import httpx
@@ -17,8 +19,9 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 Fields = dict[str, Any]
 
 
-def connected(url: str, api_key: str | None = None, connections: int = 1) -> httpx.AsyncClient:
-    """A client of the server at ``url``, which shows ``api_key``. A proxy is never asked for this machine itself.
+def connected(url: str, api_key: str | None = None) -> httpx.AsyncClient:
+    """A client of the server at ``url``, with one connection, which shows ``api_key``. A proxy is never asked
+    for this machine itself.
 
     Raises Failure where ``url`` is none, or no header can hold the key.
     """
@@ -34,9 +37,16 @@ def connected(url: str, api_key: str | None = None, connections: int = 1) -> htt
         base_url=base,
         headers={"authorization": f"Bearer {api_key}"} if api_key else {},
         timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S, pool=None),
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        limits=httpx.Limits(max_connections=1),
         trust_env=base.host not in _LOOPBACK,
+        verify=_tls(),
     )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """As httpx would make it, once for all clients."""
+    return httpx.create_ssl_context()
 
 
 def unreachable(url: str) -> Failure:

@@ -10,6 +10,7 @@ from serve_app.cli.failure import told
 
 if TYPE_CHECKING:
     from serve_app.capacity.cost import Bill
+    from serve_app.capacity.figures import Figure
     from serve_app.capacity.machine import Machine
     from serve_app.capacity.scaler import Scaling
     from serve_app.capacity.subject import Subject
@@ -29,6 +30,7 @@ def cost(
     answer_tokens: planning.AnswerTokens = planning.ANSWER_TOKENS,
     cold_start: planning.ColdStart = planning.COLD_START_S,
     plot: planning.Plot = None,
+    as_json: planning.AsJson = False,
 ) -> None:
     """Tell what a month costs, by a load report or a model's roofline, and where every figure is from."""
     from serve_app.capacity.cost import MONTH_DAYS
@@ -44,9 +46,12 @@ def cost(
             for subject in subjects
             for each in _bills(subject, day(trace, requests / MONTH_DAYS), scaling, machine)
         ]
-        planning.print_bills(f"{requests:,.0f} requests a month, {trace}", rows)
-        _print_reference()
-        _print_sources()
+        if as_json:
+            _print_json(rows)
+        else:
+            planning.print_bills(f"{requests:,.0f} requests a month, {trace}", rows)
+            _print_reference()
+            _print_sources()
         if plot:
             _draw(subjects, requests, trace, scaling, machine, plot)
 
@@ -67,13 +72,31 @@ def _print_reference() -> None:
 
 
 def _print_sources() -> None:
+    typer.echo("Constants:")
+    for name, figure in _constants().items():
+        value = f"{figure.value:g} {figure.unit} ({figure.source}, {figure.date})"
+        typer.echo(f"  {name.replace('_', ' ')}: {value}")
+
+
+def _constants() -> "dict[str, Figure]":
     from serve_app.capacity import figures
 
-    typer.echo("Constants:")
-    for name, figure in vars(figures).items():
-        if isinstance(figure, figures.Figure):
-            value = f"{figure.value:g} {figure.unit} ({figure.source}, {figure.date})"
-            typer.echo(f"  {name.lower().replace('_', ' ')}: {value}")
+    found = vars(figures).items()
+    return {name.lower(): figure for name, figure in found if isinstance(figure, figures.Figure)}
+
+
+def _print_json(rows: "list[tuple[str, Bill]]") -> None:
+    import json
+    from dataclasses import asdict
+
+    from serve_app.capacity.reference import checks
+
+    told = {
+        "bills": [planning.bill_fields(*row) for row in rows],
+        "began_with": [asdict(check) for check in checks()],
+        "constants": {name: asdict(figure) for name, figure in _constants().items()},
+    }
+    typer.echo(json.dumps(told, indent=1))
 
 
 def _draw(

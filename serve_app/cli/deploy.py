@@ -29,6 +29,7 @@ def deploy(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the service and every command, and run none.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: print them as JSON.")] = False,
 ) -> None:
     """Build the image, push it, and make the Cloud Run service what the config says."""
     from serve_app.cloud_run.service import Release
@@ -38,8 +39,10 @@ def deploy(
         if config.parts[:1] != (IN_IMAGE,):
             raise Failure(f"{config} is not below {IN_IMAGE}, so the image has it not", UNTRIED)
         release = Release(read_config(config), config.as_posix(), project, tag)
+        if as_json and not dry_run:
+            raise typer.BadParameter("--json is for --dry-run; the commands print what they will")
         if dry_run:
-            typer.echo(rendered(release), nl=False)
+            typer.echo(_as_json(release) if as_json else rendered(release), nl=as_json)
         elif project == NO_PROJECT:
             raise Failure("--project is needed", UNTRIED)
         else:
@@ -48,18 +51,37 @@ def deploy(
 
 def rendered(release: "Release") -> str:
     """The service as YAML, and beneath it, as comments, the commands. Raises ConfigError."""
+    titles = {
+        "prepare": "Once for a project",
+        "release": "Each release; `arr-coc deploy` runs these",
+        "without_file": "The last of them without this file",
+        "schedule": "Instances that are kept warm in some hours",
+    }
+    listed = [
+        f"#\n# {titles[name]}:\n{_listing(section)}"
+        for name, section in _commands(release).items()
+        if section
+    ]
+    return _HEADER + _yaml(release) + "".join(listed)
+
+
+def _commands(release: "Release") -> "dict[str, list[Command]]":
     from serve_app.cloud_run import commands
 
-    sections = [
-        ("Once for a project", commands.prepare(release)),
-        ("Each release; `arr-coc deploy` runs these", [
-            *commands.publish(release), commands.replace(release, "FILE"),
-        ]),
-        ("The last of them without this file", [commands.deploy(release)]),
-        ("Instances that are kept warm in some hours", commands.schedule(release)),
-    ]  # fmt: skip
-    listed = [f"#\n# {title}:\n{_listing(section)}" for title, section in sections if section]
-    return _HEADER + _yaml(release) + "".join(listed)
+    return {
+        "prepare": commands.prepare(release),
+        "release": [*commands.publish(release), commands.replace(release, "FILE")],
+        "without_file": [commands.deploy(release)],
+        "schedule": commands.schedule(release),
+    }
+
+
+def _as_json(release: "Release") -> str:
+    import json
+
+    from serve_app.cloud_run.service import manifest
+
+    return json.dumps({"service": manifest(release), "commands": _commands(release)}, indent=1)
 
 
 def _listing(section: "list[Command]") -> str:

@@ -1,9 +1,10 @@
 """What ``arr-coc cost`` and ``arr-coc scale`` have in common: what is planned for, and how it is told."""
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -32,6 +33,7 @@ AnswerTokens = Annotated[int, typer.Option(min=1, help="Tokens of an answer.")]
 ColdStart = Annotated[
     int, typer.Option(min=0, max=3600, help="Seconds from the start of an instance to its first request.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Plot = Annotated[Path | None, typer.Option(help="Draw a PNG; needs the extra `plot`.")]
 
 CONFIG = Path("configs/cloud_run.yaml")
@@ -97,6 +99,27 @@ def print_bills(title: str, bills: "Iterable[tuple[str, Bill]]") -> None:
             f"{outcome.refused / max(1, len(outcome.latencies)):.2%}",
         )  # fmt: skip
     Console().print(table)
+
+
+def bill_fields(subject: str, each: "Bill") -> dict[str, Any]:
+    """A row of that table, for JSON; null where nothing was answered."""
+    outcome, scaling = each.outcome, each.scaling
+    numbers = {
+        "dollars_a_month": each.month,
+        "dollars_per_thousand": each.per_thousand,
+        "p50_s": outcome.percentile(50),
+        "p95_s": outcome.percentile(95),
+        "refused": outcome.refused / max(1, len(outcome.latencies)),
+    }
+    return {
+        "subject": subject,
+        "instances": each.way,
+        "concurrency": scaling.concurrency,
+        "min_instances": scaling.min_instances,
+        "max_instances": scaling.max_instances,
+        "most_instances": outcome.most_instances,
+        **{name: round(number, 6) if math.isfinite(number) else None for name, number in numbers.items()},
+    }
 
 
 @contextmanager

@@ -31,6 +31,7 @@ def scale(
         int | None, typer.Option(min=1, max=1000, help="Instead of the config's.")
     ] = None,
     plot: planning.Plot = None,
+    as_json: planning.AsJson = False,
 ) -> None:
     """Find the cheapest settings that meet an objective; exit code 1 where none do."""
     from dataclasses import replace
@@ -48,27 +49,51 @@ def scale(
         subject = planning.subjects(app, report, model, gpu, native_tokens, answer_tokens)[-1]
         drawn = day(trace, requests / MONTH_DAYS)
         bills = tried(drawn, subject.rates, machine, candidates(subject.scaled(scaling)))
-        _answer(subject.name, bills, Objective(p95, refused), drawn, plot)
+        _answer(subject.name, bills, Objective(p95, refused), drawn, plot, as_json)
 
 
 def _answer(
-    subject: str, bills: "list[Bill]", objective: "Objective", trace: "Trace", plot: planning.Plot
+    subject: str,
+    bills: "list[Bill]",
+    objective: "Objective",
+    trace: "Trace",
+    plot: planning.Plot,
+    as_json: bool,
 ) -> None:
     from serve_app.capacity.choosing import cheapest
 
     chosen = cheapest(bills, objective)
     best = sorted(bills, key=lambda each: (not objective.met(each), each.month))[:_SHOWN]
-    planning.print_bills(f"p95 {objective.p95_s:g} s, {objective.refused:.2%} refused", [
-        (subject, each) for each in best
-    ])  # fmt: skip
     if plot:
         with planning.drawing(plot):
             from serve_app.capacity.drawing import draw_scaling
 
             draw_scaling(trace, bills, chosen, objective, plot)
+    if as_json:
+        _print_json(subject, best, chosen)
+    else:
+        _print(subject, best, chosen, objective)
+    if chosen is None:
+        raise typer.Exit(FAILED)
+
+
+def _print_json(subject: str, best: "list[Bill]", chosen: "Bill | None") -> None:
+    import json
+
+    told = {
+        "cheapest": None if chosen is None else planning.bill_fields(subject, chosen),
+        "best": [planning.bill_fields(subject, each) for each in best],
+    }
+    typer.echo(json.dumps(told, indent=1))
+
+
+def _print(subject: str, best: "list[Bill]", chosen: "Bill | None", objective: "Objective") -> None:
+    planning.print_bills(f"p95 {objective.p95_s:g} s, {objective.refused:.2%} refused", [
+        (subject, each) for each in best
+    ])  # fmt: skip
     if chosen is None:
         typer.echo("none of these settings meets the objective")
-        raise typer.Exit(FAILED)
+        return
     typer.echo(
         f"cheapest: concurrency {chosen.scaling.concurrency}, {chosen.way}, ${chosen.month:,.0f} a month"
     )

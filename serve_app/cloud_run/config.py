@@ -14,11 +14,11 @@ class _Section(BaseModel):
 class WarmHours(_Section):
     """Hours in which instances are kept ready for the first request of the day."""
 
-    instances: int = Field(default=1, ge=1, le=1000)
+    instances: int = Field(default=1, ge=1, le=1000, description="kept ready in these hours")
     days: str = Field(default="1-5", pattern=r"^[0-7*,-]+$", description="cron's days of the week; 0: Sunday")
-    start: int = Field(default=8, ge=0, le=23, description="hour")
-    end: int = Field(default=19, ge=0, le=23, description="hour")
-    time_zone: str = Field(default="Etc/UTC", pattern=r"^[A-Za-z0-9_+/-]+$")
+    start: int = Field(default=8, ge=0, le=23, description="hour from which on")
+    end: int = Field(default=19, ge=0, le=23, description="hour up to which; after start, on the same day")
+    time_zone: str = Field(default="Etc/UTC", pattern=r"^[A-Za-z0-9_+/-]+$", description="of these hours")
 
     @model_validator(mode="after")
     def _within_a_day(self) -> Self:
@@ -30,11 +30,11 @@ class WarmHours(_Section):
 class CloudRunConfig(_Section):
     """One service. An instance is one container with at most one GPU."""
 
-    region: str = Field(default="us-central1", pattern=r"^[a-z]+-[a-z]+[0-9]+$")
-    gpu: Literal["nvidia-l4"] | None = None
-    cpu: Literal[1, 2, 4, 6, 8] = Field(default=4, description="vCPU")
-    memory_gib: int = Field(default=16, ge=1, le=32)
-    min_instances: int = Field(default=0, ge=0, le=1000)
-    max_instances: int = Field(default=1, ge=1, le=1000)
+    region: str = Field(default="us-central1", pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="Google Cloud's")
+    gpu: Literal["nvidia-l4"] | None = Field(default=None, description="of each instance")
+    cpu: Literal[1, 2, 4, 6, 8] = Field(default=4, description="vCPU of an instance")
+    memory_gib: int = Field(default=16, ge=1, le=32, description="memory of an instance")
+    min_instances: int = Field(default=0, ge=0, le=1000, description="kept running; 0 scales to zero")
+    max_instances: int = Field(default=1, ge=1, le=1000, description="never more than these")
     service_account: str = Field(default="arr-coc", pattern=_NAME, description="its name in the project")
-    warm_hours: WarmHours | None = None
+    warm_hours: WarmHours | None = Field(default=None, description="hours in which more are kept running")

@@ -18,7 +18,7 @@ from arr_coc.model.families import FAMILIES, PROMPTS
 from arr_coc.model.source import resolve
 from arr_coc.profile import ModelProfile
 from arr_coc.texture import TextureEncoder
-from arr_coc.types import Ask, Delta, Report, Sampling, TexturedPicture
+from arr_coc.types import Ask, Backlog, Delta, Report, Sampling, TexturedPicture
 from arr_coc.vlm import VisionLanguageModel
 from tests.arr_coc import tiny
 
@@ -101,6 +101,16 @@ def test_more_than_slots_and_queue_hold_are_refused(vlm: VisionLanguageModel) ->
     assert len(answered) == CONFIG.slots + CONFIG.max_queue
     assert all(error.retry_after_s > 0 for error in refused)
     assert len({report.text for report in answered}) == 1
+
+
+def test_what_would_wait_beyond_its_deadline_is_refused(vlm: VisionLanguageModel) -> None:
+    picture = _picture(256)
+    asyncio.run(vlm.answer(Ask("x", "what?"), picture))
+    vlm._engine.backlog = Backlog(tokens=1000, token_s=0.1)  # until the next step
+    with pytest.raises(Overloaded) as refused:
+        asyncio.run(vlm.answer(Ask("x", "what?", remaining_s=105.0), picture))  # its own tokens count
+    assert refused.value.retry_after_s == 100.0
+    assert asyncio.run(vlm.answer(Ask("x", "what?", remaining_s=125.0), picture)).text
 
 
 def test_a_tenant_within_its_share_is_not_refused_when_another_filled_the_queue(

@@ -5,18 +5,25 @@ import json
 import threading
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from transformers import Cache
 
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Observer
 from arr_coc.errors import EngineClosed, ModelLoadError
+from arr_coc.model.adapter import Batch
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.sources.spec import Prefix
 from arr_coc.model.sources.store import Entry
-from arr_coc.types import Ask, Loading
+from arr_coc.profile import ModelProfile
+from arr_coc.types import Ask, Loading, Sampling
+from arr_coc.vlm import VisionLanguageModel
 from deployments.config import FAILED, TracingConfig
 from deployments.generation import GenerationStage
+from tests.arr_coc import tiny
 from tests.serve_app.fakes import PICTURE
 from tests.system.fake import FakeModel
 
@@ -99,3 +106,45 @@ async def test_closing_a_stream_ends_the_request_in_the_model(tmp_path: Path) ->
     assert models[0].status().running == 1
     await stream.aclose()
     assert models[0].status().running == 0
+
+
+class Hanging:
+    """A tiny model whose forwards wait while ``gate`` is closed."""
+
+    def __init__(self) -> None:
+        self._model = tiny.adapter("qwen3_vl", torch.float32)
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def forward(self, batch: Batch, cache: Cache) -> torch.Tensor:
+        self.gate.wait(30)
+        return self._model.forward(batch, cache)
+
+
+async def test_a_hung_step_fails_the_health_check_while_it_hangs(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    adapter = Hanging()
+
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer) -> VisionLanguageModel:
+        return VisionLanguageModel(adapter, ModelProfile(token_side=32), engine, observer)
+
+    config = EngineConfig(slots=2, max_length=256, stall_s=0.2)
+    stage = GenerationStage(ModelConfig(), config, str(tmp_path), TracingConfig(), load)
+    await _loaded(stage)
+    asks = [Ask(query, query, Sampling(max_new_tokens=9, ignore_eos=True)) for query in "abc"]
+    expected = [(await stage.answer(ask, PICTURE)).text for ask in asks]
+    adapter.gate.clear()
+    tasks = [asyncio.create_task(stage.answer(ask, PICTURE)) for ask in asks]
+    while (await stage.status()).last_step_age_s <= config.stall_s:
+        await asyncio.sleep(0.02)
+    with pytest.raises(RuntimeError, match="no step"):
+        await stage.check_health()
+    assert "in forward" in capfd.readouterr().err  # where it hangs
+    adapter.gate.set()
+    assert [(await task).text for task in tasks] == expected
+    await stage.check_health()
+    await stage.drain(5)

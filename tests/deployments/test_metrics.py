@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deployments.scraping import scrape
+from deployments.scraping import Scraper
 
 COUNTS = """
 import sys
@@ -15,7 +15,7 @@ requests, engine = RequestMetrics(), EngineMetrics()
 requests.finished("vqa", "ok", None, 0.1)
 engine.finished("ok", {"queue": 5.0, "first_token": 20.0, "total": 60.0}, {})
 engine.batch("prefill", 3, 200, 240, 0.02)
-engine.occupancy(2, 1, 32)
+engine.occupancy(2, 1, 32, 300)
 engine.looked_up("prefix_tokens", 160, 80)
 """
 
@@ -23,7 +23,7 @@ engine.looked_up("prefix_tokens", 160, 80)
 def test_counts_of_processes_add_up_and_gauges_of_the_dead_are_gone(tmp_path: Path) -> None:
     for _ in range(2):
         subprocess.run([sys.executable, "-c", COUNTS, str(tmp_path)], check=True)
-    text = scrape(str(tmp_path)).decode()
+    text = Scraper(str(tmp_path)).scrape().decode()
     assert 'arr_coc_requests_total{endpoint="vqa",outcome="ok"} 2.0' in text
     assert 'arr_coc_batch_padding_tokens_total{kind="prefill"} 80.0' in text
     assert "arr_coc_time_to_first_token_seconds_sum 0.04" in text

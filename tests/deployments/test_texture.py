@@ -11,9 +11,9 @@ from PIL import Image
 
 from arr_coc.decoding import PictureLimits
 from arr_coc.engine.config import EngineConfig
-from arr_coc.errors import BudgetTooSmall, ContextLengthExceeded, DeadlineExceeded, InvalidImage
+from arr_coc.errors import BudgetTooSmall, ContextLengthExceeded, DeadlineExceeded, InvalidImage, Overloaded
 from arr_coc.model.config import ModelConfig
-from arr_coc.types import PICTURE, Ask, Message, Sampling, TexturedPicture
+from arr_coc.types import PICTURE, Ask, Backlog, Message, Sampling, TexturedPicture
 from deployments.config import TextureStageConfig, TracingConfig
 from deployments.texture import TextureStage
 from tests.arr_coc import tiny
@@ -52,6 +52,19 @@ def test_a_prompt_that_can_never_fit_is_refused_before_its_pixels_are_read() -> 
         _prepare(ask, undecodable, max_length=256)
     with pytest.raises(InvalidImage):
         _prepare(Ask("x", "what?"), undecodable)
+
+
+def test_what_cannot_be_answered_in_time_is_refused_before_its_pixels_are_read() -> None:
+    undecodable = _png(256)[:80]
+    backlog = Backlog(tokens=1000, token_s=0.05, answer_s=5.0)  # answered after 58 s and more
+    for query, remaining_s, error in [
+        ("what?", 60.0, InvalidImage),
+        ("what? " * 30, 60.0, Overloaded),
+        ("what?", 58.0, Overloaded),
+        ("what? " * 30, 70.0, InvalidImage),
+    ]:
+        with pytest.raises(error):
+            _prepare(Ask("x", query, remaining_s=remaining_s, backlog=backlog), undecodable)
 
 
 def test_typed_special_tokens_cost_what_their_letters_cost() -> None:

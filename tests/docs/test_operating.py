@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,14 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Metric]:
 def test_every_metric_is_told_with_its_kind(metrics: dict[str, Metric]) -> None:
     told = {_code(row[0]): row[1] for row in _rows("Metrics")}
     assert told == {name: family.type for name, family in metrics.items()}
+
+
+def test_what_to_do_is_told_for_every_metric(metrics: dict[str, Metric]) -> None:
+    rows = _rows("What to do about a metric")
+    patterns = [_code(cell) for row in rows for cell in row[0].split(", ")]
+    assert not [name for name in metrics if not any(fnmatch(name, pattern) for pattern in patterns)]
+    assert not [pattern for pattern in patterns if not any(fnmatch(name, pattern) for name in metrics)]
+    assert all(row[1] and row[2] for row in rows)
 
 
 def test_dashboard_and_alerts_ask_for_metrics_that_exist(metrics: dict[str, Metric]) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arr_coc.engine.config import EngineConfig
+from arr_coc.engine.scheduler import THEIRS
 from load_tests.simulate import MACHINES, MIXES, Job, Setting, Simulation, arrivals
 
 LONGEST = 24  # tokens of an answer
@@ -25,8 +26,9 @@ CONFIGS = st.builds(
 def test_nobody_waits_longer_than_those_before_it_could_take_alone(
     questions: list[tuple[float, list[tuple[int, int]], int]], config: EngineConfig, name: str
 ) -> None:
-    """Who comes first is in every next batch. So each of those ahead costs a window, a prefill, and, where
-    no slot is free, the probes of those that hold one and an answer; and so does one's own turn."""
+    """Who comes first is in every next batch. So each of those ahead costs a window, a prefill with the
+    steps after it, and, where no slot is free, the probes of those that hold one and an answer; and so does
+    one's own turn."""
     machine, now, jobs = MACHINES[name], 0.0, []
     for gap, stages, answer in questions:
         now += gap
@@ -34,7 +36,8 @@ def test_nobody_waits_longer_than_those_before_it_could_take_alone(
     Simulation(config, machine).run(jobs)
     rows = config.slots
     prefill = max(machine.prefill(rows * 900, rows * 450), machine.prefill(900, 450))
-    turn = config.window_ms / 1e3 + (1 + 2 * rows) * prefill + (LONGEST + 1) * machine.decode(rows)
+    prefills = (1 + 2 * rows) * (1 + THEIRS) * prefill
+    turn = config.window_ms / 1e3 + prefills + (LONGEST + 1) * machine.decode(rows)
     for number, job in enumerate(jobs):
         ahead = sum(other.began >= job.arrived for other in jobs[:number])
         assert job.began - job.arrived <= (ahead + 1) * turn

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from arr_coc.errors import DeadlineExceeded, Overloaded
+from arr_coc.types import Backlog
 from serve_app.admission import AdmissionConfig, Door
 from serve_app.errors import Draining, RateLimited
 
@@ -126,11 +127,29 @@ def refusal(door: Door) -> float:
     return caught.value.retry_after_s
 
 
+def backlog(seconds: float, answer_s: float = 0.0) -> Backlog:
+    """Of four tokens, which take so long."""
+    return Backlog(4, seconds / 4, answer_s)
+
+
+def test_an_answer_takes_time_too_once_it_has_waited() -> None:
+    door, _ = make_door()
+    with door.admit():
+        door.backlog = backlog(0.0, answer_s=20.0)  # nobody waits: it may be a short one
+        door.admit()
+    door, _ = make_door()
+    with door.admit():
+        door.backlog = backlog(8.0, answer_s=1.9)
+        door.admit().__exit__(None, None, None)
+        door.backlog = backlog(8.0, answer_s=2.1)
+        assert refusal(door) == 8.0
+
+
 def test_who_could_only_wait_is_refused_before_anything_is_read() -> None:
     door, _ = make_door()
-    door.backlog_s = 9.0
+    door.backlog = backlog(9.0)
     with door.admit():
-        door.backlog_s = 10.0
+        door.backlog = backlog(10.0)
         assert refusal(door) == 10.0
         assert door.in_flight == 1
 
@@ -140,7 +159,7 @@ def test_a_queue_of_others_is_no_reason_to_refuse_who_comes_before_them() -> Non
     with ExitStack() as held:
         for _ in range(4):
             held.enter_context(door.admit("flood"))
-        door.backlog_s = 10.0
+        door.backlog = backlog(10.0)
         held.enter_context(door.admit("other"))
         with pytest.raises(Overloaded):
             door.admit("flood")
@@ -148,7 +167,7 @@ def test_a_queue_of_others_is_no_reason_to_refuse_who_comes_before_them() -> Non
 
 def test_retry_after_is_what_the_engine_says_its_queue_takes() -> None:
     door, _ = make_door(max_in_flight=1)
-    door.backlog_s = 7.0
+    door.backlog = backlog(7.0)
     with door.admit():
         assert refusal(door) == 7.0
 

@@ -2,15 +2,16 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
 from arr_coc.errors import DeadlineExceeded, EngineClosed, InvalidImage
-from arr_coc.types import Ask, Delta, Report
+from arr_coc.types import Ask, Backlog, Delta, Report
 from serve_app.admission import AdmissionConfig, Door
 from serve_app.errors import StageCrashed
 from serve_app.pipeline import Pipeline
-from tests.serve_app.fakes import FakeGeneration, FakeTexture, report
+from tests.serve_app.fakes import READY, FakeGeneration, FakeTexture, report
 
 ASK = Ask("id", "what is it", remaining_s=999)
 
@@ -175,3 +176,15 @@ async def test_pictures_are_prepared_one_after_another_and_handed_over_in_order(
         await pipeline.answer(turn, ASK)
     assert texture.images == [b"one", b"two"]
     assert pictures == [2, 0]
+
+
+async def test_the_texture_stage_is_told_what_waits_for_the_engine_but_for_whom_others_wait() -> None:
+    pipeline, texture, generation, _ = make_pipeline()
+    backlog = Backlog(tokens=100, token_s=0.01, answer_s=1.0)
+    generation.state = replace(READY, backlog=backlog)
+    await pipeline.status()
+    with pipeline.admit("flood") as turn, pipeline.admit("flood"):
+        await pipeline.answer(turn, ASK, b"one")
+        with pipeline.admit("other") as other:
+            await pipeline.answer(other, ASK, b"one")
+    assert [ask.backlog for ask in texture.asks] == [backlog, Backlog()]

@@ -137,6 +137,16 @@ def test_every_file_is_packaged() -> None:
     assert {STATIC / name for name in FILES} <= packaged
 
 
+def test_the_page_shows_the_samples_before_any_script_has_run() -> None:
+    page = (STATIC / "index.html").read_text()
+    shown = re.findall(
+        r'data-sample="([^"]+)"><img src="([^"]+)" width="\d+" height="\d+"\s+alt="([^"]+)"', page
+    )
+    assert shown == [
+        (sample["file"], f"/playground/samples/{sample['file']}", sample["alt"]) for sample in SAMPLES
+    ]
+
+
 @pytest.mark.parametrize("sample", SAMPLES, ids=[sample["file"] for sample in SAMPLES])
 def test_samples_are_scenes_that_nothing_was_trained_on(sample: dict[str, object]) -> None:
     seed, size = sample["seed"], sample["size"]

@@ -93,7 +93,7 @@ class FakeModel:
 
     def _count(self, change: int) -> None:
         self._running += change
-        self._observer.occupancy(self._running, 0, self._engine.slots)
+        self._observer.occupancy(self._running, 0, self._engine.slots, 0)
         self._observer.batch("decode", max(1, self._running), 1, 2, WORD_S)
 
 

@@ -1,8 +1,10 @@
 """The real thing over HTTP: Ray, HAProxy, both stages and the bundled model in processes of their own."""
 
 import base64
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -121,6 +123,31 @@ def test_openais_client_gets_the_same_answers(url: str, monkeypatch: pytest.Monk
         for each, route in ((said, "text"), (both, "direct")):
             assert each.model_extra and each.model_extra["arr_coc"]["route"] == route
     assert answers == [_ask(url, image, query)["answer"]] * 2
+
+
+def test_who_does_not_read_holds_nobody_up_and_finds_it_all_later(url: str) -> None:
+    """Its stream is larger than what the way to it holds."""
+    asks = _asks()[:6]
+    alone = [_ask(url, *ask)["answer"] for ask in asks]
+    told: dict[str, Any] = {"logprobs": True, "top_logprobs": 20, "ignore_eos": True, "max_tokens": 500}
+    body = json.dumps(
+        {"model": "demo", "messages": [{"role": "user", "content": "hello"}], "stream": True, **told}
+    )
+    host, port = url.removeprefix("http://").split(":")
+    with socket.socket() as unread:
+        unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+        unread.settimeout(60)
+        unread.connect((host, int(port)))
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        unread.sendall(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
+        while httpx.get(f"{url}/health", timeout=10).json()["running"] == 0:
+            time.sleep(0.01)
+        with ThreadPoolExecutor(len(asks)) as pool:
+            assert [got["answer"] for got in pool.map(lambda ask: _ask(url, *ask), asks)] == alone
+        reply = b"".join(iter(lambda: unread.recv(2**16), b""))
+    assert len(reply) > 2**19
+    assert reply.count(b'"finish_reason":"length"') + reply.count(b'"finish_reason": "length"') == 1
+    assert b"data: [DONE]" in reply
 
 
 def test_what_cannot_be_decoded_is_the_clients_fault(url: str) -> None:

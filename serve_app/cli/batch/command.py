@@ -1,6 +1,6 @@
 """The subcommand: its options, and what it says at the end."""
 
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -15,14 +15,20 @@ if TYPE_CHECKING:
 def batch(
     source: Annotated[Path, typer.Argument(metavar="IN.jsonl", show_default=False)],
     out: Annotated[Path, typer.Argument(metavar="OUT.jsonl", show_default=False)],
-    url: Annotated[str, typer.Option(help="The server to ask.")] = "http://localhost:8000",
+    url: Annotated[
+        str, typer.Option(envvar="ARR_COC_URL", help="The server to ask.")
+    ] = "http://localhost:8000",
     api_key: Annotated[
         str | None, typer.Option(envvar="ARR_COC_API_KEY", help="Where the server asks for one.")
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, max=1024, help="Requests at once.")] = 32,
+    concurrency: Annotated[
+        int,
+        typer.Option(min=1, max=1024, help="Requests at once: above the slots, so that none stays empty."),
+    ] = 64,
     patience: Annotated[
         float, typer.Option(min=0, help="Seconds that a line waits for a busy or absent server.")
     ] = 120.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Tell the end as a JSON object.")] = False,
 ) -> None:
     """Ask the questions in IN.jsonl, one JSON object a line, and write a line of OUT.jsonl for each.
 
@@ -35,7 +41,8 @@ def batch(
     began = time.monotonic()
     with told():
         tally, earlier = _run(source, out, url, api_key, concurrency, patience)
-    typer.echo(_summary(tally, earlier, time.monotonic() - began))
+    seconds = time.monotonic() - began
+    typer.echo(_as_json(tally, earlier, seconds) if as_json else _summary(tally, earlier, seconds))
     if tally.failed:
         raise typer.Exit(FAILED)
 
@@ -59,13 +66,16 @@ def _run(
         earlier = tally.lines
 
         async def send_all(meter: Meter) -> None:
-            async with connected(url, api_key, concurrency) as client:
-                sender = Sender(client, patience)
+            async with AsyncExitStack() as stack:
+                clients = [connected(url, api_key) for _ in range(concurrency)]
+                for client in clients:
+                    await stack.enter_async_context(client)
+                sender = Sender(clients, patience)
                 results = run(lines, journal, sender.send, source.parent, concurrency)
-                async with aclosing(results):
-                    async for line, result in results:
-                        tally.add(result)
-                        meter.advance(line.end, tally)
+                await stack.enter_async_context(aclosing(results))
+                async for line, result in results:
+                    tally.add(result)
+                    meter.advance(line.end, tally)
 
         with Meter(source.stat().st_size, end, earlier) as meter:
             asyncio.run(send_all(meter))
@@ -92,3 +102,11 @@ def _summary(tally: "Tally", earlier: int, seconds: float) -> str:
         parts.append(f"{spent} visual tokens an answer, {native} at native resolution")
     parts.append(f"{seconds:.1f} s, {(tally.lines - earlier) / seconds:.1f} lines a second")
     return "; ".join(parts)
+
+
+def _as_json(tally: "Tally", earlier: int, seconds: float) -> str:
+    import json
+    from dataclasses import asdict
+
+    told = {"lines": tally.lines, **asdict(tally), "earlier": earlier, "seconds": round(seconds, 3)}
+    return json.dumps(told, indent=1)

@@ -26,9 +26,11 @@ _BROKEN_OFF = {
 
 @dataclass
 class Sender:
-    """Sends request bodies to ``POST /vqa``; any number at once."""
+    """Sends request bodies to ``POST /vqa``, as many at once as it has clients.
 
-    client: httpx.AsyncClient
+    One client of many connections would look through all of them, for each request anew."""
+
+    clients: list[httpx.AsyncClient]  # of one server; those that are free
     patience_s: float  # with a server that is busy, starting, or being replaced
     sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
@@ -41,11 +43,18 @@ class Sender:
         Raises Failure where the server could not be connected to in that time, or wants another key: that is
         no line's fault.
         """
+        client = self.clients.pop()
+        try:
+            return await self._send(client, body)
+        finally:
+            self.clients.append(client)
+
+    async def _send(self, client: httpx.AsyncClient, body: bytes) -> Fields:
         until = self.clock() + self.patience_s
         for attempt in itertools.count():
             unconnected, answer, asked_s = False, dict[str, Any](error=_BROKEN_OFF), 0.0
             try:
-                response = await self.client.post(
+                response = await client.post(
                     "/vqa", content=body, headers={"content-type": "application/json"}
                 )
                 answer = _answer(response)
@@ -62,7 +71,7 @@ class Sender:
             pause_s = max(asked_s, backoff_s) * (1 + _SPREAD * self.chance())
             if self.clock() + pause_s > until:
                 if unconnected:
-                    raise unreachable(str(self.client.base_url))
+                    raise unreachable(str(client.base_url))
                 return answer
             await self.sleep(pause_s)
         raise AssertionError("an endless loop")

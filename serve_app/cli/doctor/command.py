@@ -54,7 +54,7 @@ def examine(path: Path) -> "Iterator[Finding]":
     try:
         file = on_port(read_config(path), os.environ.get("PORT", ""))
     except ConfigError as error:
-        yield problem("config", error.message, "mend it; README.md lists the settings")
+        yield problem("config", error.message, "mend it; docs/configuration.md lists the settings")
         return
     yield ok("config", str(path))
     yield check_port(file.http_options)

@@ -1,6 +1,6 @@
 // Where a picture comes from: a file that is dropped, pasted or chosen, or one of the samples.
 
-import { byId, element } from "./dom.js";
+import { byId } from "./dom.js";
 
 const SAMPLES = "/playground/samples/";
 const EXTENSIONS = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif" };
@@ -36,7 +36,7 @@ export function listenForPictures(chosen, failed) {
   }
   listenForFiles((file) => bring(open(file, file.name)));
   listenForPaste((file) => bring(open(file, `pasted.${EXTENSIONS[file.type] ?? "png"}`, { pasted: true })));
-  showSamples((sample) => bring(openSample(sample))).catch(() => failed("The samples cannot be loaded."));
+  listenForSamples(bring);
 }
 
 function listenForFiles(take) {
@@ -74,18 +74,17 @@ function listenForPaste(take) {
   });
 }
 
-async function showSamples(take) {
-  const samples = await (await fetch("/playground/samples.json")).json();
-  byId("samples").append(...samples.map((sample) => {
-    const image = element("img", { src: SAMPLES + sample.file, alt: sample.alt, width: 96, height: 72 });
-    const button = element("button", { type: "button", data: { sample: sample.file } }, image);
-    button.addEventListener("click", () => take(sample));
-    return element("li", {}, button);
-  }));
+/** The page shows them from the start; what may be asked about each comes when it is needed. */
+function listenForSamples(take) {
+  for (const button of document.querySelectorAll("[data-sample]")) {
+    button.addEventListener("click", () => take(openSample(button.dataset.sample)));
+  }
 }
 
-async function openSample({ file, alt, questions }) {
-  const response = await fetch(SAMPLES + file);
-  if (!response.ok) throw new Error("The sample cannot be loaded.");
-  return open(await response.blob(), file, { alt, questions, path: SAMPLES + file });
+async function openSample(file) {
+  const path = SAMPLES + file;
+  const [listed, response] = await Promise.all([fetch("/playground/samples.json"), fetch(path)]);
+  if (!listed.ok || !response.ok) throw new Error("The sample cannot be loaded.");
+  const { alt, questions } = (await listed.json()).find((sample) => sample.file === file);
+  return open(await response.blob(), file, { alt, questions, path });
 }

@@ -47,8 +47,8 @@ def test_it_writes_what_it_fitted_and_keeps_all_else(
     assert {name: written[name] for name in SETTINGS} == SETTINGS
     profile = ModelProfile.load(directory)
     assert [list(head) for head in profile.heads] == written["heads"]
-    told = capsys.readouterr().out
-    assert "6 of 6 scenes" in told
+    told, progress = capsys.readouterr()
+    assert "6 of 6 scenes" in progress
     assert "salience and information alone" in told
     assert str(directory / PROFILE_FILE) in told
 
@@ -69,9 +69,18 @@ def test_it_fits_what_is_spent(
     assert {name: written[name] for name in SETTINGS} == SETTINGS
 
 
-def test_a_dry_run_writes_nothing(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run(monkeypatch, directory, "--scenes", 6, "--size", 640, "--spending", "keep", "--dry-run") == 0
+def test_a_dry_run_writes_nothing_and_tells_all(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        run(monkeypatch, directory, "--scenes", 6, "--size", 640, "--spending", "keep", "--dry-run", "--json")
+        == 0
+    )
     assert json.loads((directory / PROFILE_FILE).read_text()) == SETTINGS
+    told = json.loads(capsys.readouterr().out)
+    assert told["written"] is None
+    assert told["settings"]["heads"] == told["heads"]
+    assert told["fitted_on"] + told["judged_on"] > 0
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arr_coc.engine.batching import LIKE
 from arr_coc.engine.config import EngineConfig
-from arr_coc.engine.scheduler import LATELY_S, LIKE, Decode, Idle, Prefill, Scheduler
+from arr_coc.engine.plan import Decode, Idle, Prefill
+from arr_coc.engine.scheduler import Scheduler
+from arr_coc.engine.waiting import LATELY_S
 
 
 @dataclass(eq=False)
@@ -15,6 +18,9 @@ class Job:
     probing: bool = False
     tenant: str = ""
     computes: bytes | None = None
+
+    def visual(self, tokens: int) -> int:
+        return 0
 
 
 def _scheduler(**settings: float) -> Scheduler[Job]:
@@ -75,6 +81,24 @@ def test_those_who_decode_step_between_two_prefills() -> None:
     scheduler.resume(Job(10))
     plans = [scheduler.plan(0.1 * i, running=1, free_slots=4) for i in range(6)]
     assert [isinstance(plan, Prefill) for plan in plans] == [True, False] * 3
+
+
+def test_those_who_decode_make_more_steps_after_a_long_prefill() -> None:
+    scheduler = _scheduler()
+    for _ in range(2):
+        scheduler.submit(Job(100), 0.0)
+    times = [0.0, 1.6, 1.65, 1.69, 1.71]  # the prefill takes until the second one
+    plans = [scheduler.plan(now, running=1, free_slots=4) for now in times]
+    assert [isinstance(plan, Prefill) for plan in plans] == [True, False, False, False, True]
+
+
+def test_time_without_work_gives_those_who_decode_later_no_more() -> None:
+    scheduler = _scheduler()
+    scheduler.submit(Job(100), 0.0)
+    assert isinstance(scheduler.plan(0.0, 0, 4), Prefill)
+    assert scheduler.plan(0.1, 0, 4) == Idle(None)
+    scheduler.submit(Job(100), 100.0)
+    assert isinstance(scheduler.plan(100.0, 1, 4), Prefill)
 
 
 def test_full_slots_let_the_running_decode() -> None:

@@ -78,6 +78,14 @@ async def test_json_is_the_whole_reply(served: Site, picture: Path) -> None:
     assert told.stderr == ""
 
 
+async def test_what_was_seen_is_drawn_on_the_terminal(served: Site, picture: Path) -> None:
+    told = await invoke_beside("ask", picture, "what", "--url", url(served), "--show", "-", "--json")
+    assert told.exit_code == 0, told.output
+    assert json.loads(told.stdout)["patches"]
+    assert "\x1b[38;2;" in told.stderr
+    assert " tokens at " in told.stderr.splitlines()[-1]
+
+
 async def test_what_was_looked_at_is_drawn_over_the_picture(
     served: Site, picture: Path, tmp_path: Path
 ) -> None:

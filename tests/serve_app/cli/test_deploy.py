@@ -1,5 +1,6 @@
 """`arr-coc deploy`: what it prints, what it runs, and what it refuses."""
 
+import json
 import stat
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,15 @@ def test_it_prints_a_service_with_commands_as_comments() -> None:
     told = invoke("deploy", "--dry-run", "--project", "some-project", "--tag", "1.2")
     assert yaml.safe_load(told.stdout) == manifest(release())
     assert "#   gcloud run deploy arr-coc " in told.stdout
+
+
+def test_it_prints_both_as_json() -> None:
+    told = json.loads(
+        invoke("deploy", "--dry-run", "--project", "some-project", "--tag", "1.2", "--json").stdout
+    )
+    assert told["service"] == manifest(release())
+    assert told["commands"]["without_file"][0][:3] == ["gcloud", "run", "deploy"]
+    assert invoke("deploy", "--project", "some-project", "--json").exit_code == 2
 
 
 def test_it_builds_pushes_and_replaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

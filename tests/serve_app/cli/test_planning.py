@@ -40,6 +40,24 @@ def test_cost_compares_tokens_and_ways_and_tells_its_sources() -> None:
     assert all(f"({figure.source}, {figure.date})" in rest for figure in known)
 
 
+def test_cost_tells_all_of_it_as_json() -> None:
+    told = json.loads(invoke("cost", CONFIG, *LITTLE, "--json").stdout)
+    assert [bill["instances"] for bill in told["bills"]] == 2 * [
+        "scale to zero", "one kept warm", "always on"
+    ]  # fmt: skip
+    assert all(bill["dollars_a_month"] > 0 and 0 <= bill["refused"] <= 1 for bill in told["bills"])
+    assert len(told["constants"]) > 10
+    assert len(told["began_with"]) >= 3
+
+
+def test_scale_tells_the_cheapest_as_json() -> None:
+    told = json.loads(invoke(*SCALE, CONFIG, *LITTLE, "--trace", "steady", "--json").stdout)
+    assert told["cheapest"] == told["best"][0]
+    nothing = invoke("scale", CONFIG, *LITTLE, "--p95", 0.001, "--max-instances", 1, "--json")
+    assert nothing.exit_code == 1
+    assert json.loads(nothing.stdout)["cheapest"] is None
+
+
 def test_cost_takes_a_load_report(tmp_path: Path) -> None:
     report = tmp_path / "load.json"
     report.write_text(json.dumps(REPORT))

@@ -1,12 +1,9 @@
-"""The bundled model behind OpenAI's client: the README's own lines, conversations, and stop strings."""
+"""The bundled model behind OpenAI's client: conversations, and stop strings."""
 
 import asyncio
 import base64
-import contextlib
 import io
-import textwrap
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +19,8 @@ from deployments.texture import TextureStage
 from tests.serve_app.openai.requests import text, user
 from tests.serve_app.site import Site, on_socket
 
-README = Path(__file__).parents[3] / "README.md"
 ENGINE = EngineConfig(slots=4, max_length=2048)
 MODEL = ModelConfig(name="demo", threads=1)
-SEED = 900_000  # of the README's scene
 ZOOMED = 900_003  # of a scene that is square, and so zoomed into at 1,024 px
 
 
@@ -66,25 +61,6 @@ def _scene(size: int = 1024, seed: int = ZOOMED) -> bytes:
 def _picture(size: int = 320, **fields: Any) -> dict[str, Any]:
     url = f"data:image/png;base64,{base64.b64encode(_scene(size)).decode()}"
     return {"type": "image_url", "image_url": {"url": url, **fields}}
-
-
-async def test_the_readmes_lines_run(served: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    section = README.read_text().partition("## OpenAI client\n")[2].partition("\n- ")[0]
-    code = textwrap.dedent(section).replace("http://localhost:8000", f"http://127.0.0.1:{served.port}")
-    (tmp_path / "scenes").mkdir()
-    (tmp_path / "scenes" / f"scene-{SEED}.png").write_bytes(_scene(seed=SEED))
-    monkeypatch.chdir(tmp_path)
-    printed = io.StringIO()
-
-    def run() -> None:
-        with contextlib.redirect_stdout(printed):
-            exec(compile(code, "README.md", "exec"), {})
-
-    await asyncio.to_thread(run)
-    answer, tokens = printed.getvalue().split()
-    numbers = {(thing.color, thing.shape): thing.print for thing in sample_scene(SEED, size=1024).objects}
-    assert answer == numbers["red", "cross"]
-    assert 64 <= int(tokens) <= 300
 
 
 async def test_both_apis_give_the_same_answer(client: AsyncOpenAI, served: Site) -> None:

@@ -82,6 +82,15 @@ async def test_all_answered_is_success_and_again_asks_nothing(served: Site, sour
     assert len(served.generation.asks) == len(results(out)) == 50
 
 
+async def test_the_end_is_told_as_json(served: Site, source: Path, out: Path) -> None:
+    write(source, question(query="one"), question(query=""))
+    told = json.loads((await invoke_beside("batch", source, out, "--url", url(served), "--json")).stdout)
+    assert told.pop("seconds") > 0
+    assert told == {
+        "lines": 2, "answered": 1, "failed": 1, "spent_tokens": 142, "native_tokens": 600, "earlier": 0
+    }  # fmt: skip
+
+
 async def test_a_line_that_fails_on_the_model_fails_alone(served: Site, source: Path, out: Path) -> None:
     served.texture.errors = [ModelFault("the model failed")]
     write(source, *(question(query=f"number {i}") for i in range(5)))

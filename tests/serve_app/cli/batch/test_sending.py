@@ -38,7 +38,7 @@ def sender(clock: Clock, answer: Callable[[int], Answer]) -> Sender:
         return told
 
     client = httpx.AsyncClient(base_url="http://test", transport=httpx.MockTransport(handle))
-    return Sender(client, 60.0, sleep=clock.sleep, clock=lambda: clock.now, chance=lambda: 0.0)
+    return Sender([client], 60.0, sleep=clock.sleep, clock=lambda: clock.now, chance=lambda: 0.0)
 
 
 def busy(status: int = 429, **headers: str) -> httpx.Response:
