@@ -36,6 +36,7 @@ NOT_RUN = (
     Exempt("docs/deploying.md", "make container ", "needs root and builds for minutes; a job of its own"),
     Exempt("docs/deploying.md", "arr-coc deploy --project my-project\n", "would deploy; its dry run is run"),
     Exempt("docs/how_it_works.md", "python -m load_tests.simulate", "simulates for many minutes"),
+    Exempt("docs/measuring.md", "make bench", "takes half an hour, and installs the peers"),
     Exempt("docs/measuring.md", "make quality", "takes an hour"),
     Exempt("docs/measuring.md", "python -m arr_coc.quality --model", "needs a benchmark's data and a model"),
     Exempt("docs/measuring.md", "make load ", "minutes of load; tests/system/test_load.py runs a short one"),
