@@ -25,8 +25,11 @@ def candidates(score: Map, window: tuple[float, float]) -> Boxes:
     """
     if not score.any():
         return np.empty((0, 4))
-    found = [_regions(score), *(_windows(score, (window[0] * s, window[1] * s)) for s in WINDOW_SCALES)]
-    return np.concatenate(found)[:MAX_CANDIDATES]
+    found = _regions(score)[:MAX_CANDIDATES]
+    for s in WINDOW_SCALES:
+        windows = _windows(score, (window[0] * s, window[1] * s), MAX_CANDIDATES - len(found))
+        found = np.concatenate([found, windows])
+    return found
 
 
 def integral(score: Map) -> Map:
@@ -104,8 +107,8 @@ def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
     return bool((np.minimum(a[2:], b[2:]) > np.maximum(a[:2], b[:2])).all())
 
 
-def _windows(score: Map, size: tuple[float, float]) -> Boxes:
-    """Windows that hold more than those around them, most first, moved onto what they hold."""
+def _windows(score: Map, size: tuple[float, float], most: int) -> Boxes:
+    """At most ``most`` windows that hold more than those around them, best first, moved onto what they hold."""
     rows, cols = score.shape
     height, width = min(size[0], rows), min(size[1], cols)
     y0 = np.linspace(0, rows - height, int((rows - height) / STEP) + 1)
@@ -114,7 +117,7 @@ def _windows(score: Map, size: tuple[float, float]) -> Boxes:
     boxes = np.stack([y, x, y + height, x + width], axis=-1)
     held = mass(integral(score), boxes).round(9)
     peak = (held > 0) & (held >= _neighbours(held))
-    return _recentred(score, boxes[peak][np.argsort(-held[peak], kind="stable")])
+    return _recentred(score, boxes[peak][np.argsort(-held[peak], kind="stable")[:most]])
 
 
 def _neighbours(held: Map) -> Map:

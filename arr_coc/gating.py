@@ -1,6 +1,7 @@
-"""Whether the overview was enough: the gate before a closer look.
+"""Whether the overview was enough, and whether a part of the picture will be: the gate before a closer look.
 
-Owns what is made of the first token that a probe would answer with. Knows neither pictures nor engines.
+Owns what is made of the first token that a probe would answer with, and of how much the question looks at
+the overview. Knows neither pictures nor engines.
 """
 
 from tokenizers import Tokenizer
@@ -22,6 +23,11 @@ class Gatekeeper:
     def doubtful(self, token: int) -> bool:
         """Whether an answer that begins with ``token`` asks for a closer look by itself."""
         return token in self._doubts
+
+    def points(self, attention: float | None) -> bool:
+        """Whether a question whose localising heads spend ``attention`` on the overview, 0..1, is about a part of
+        it. Where nothing tells (None) it is taken to be."""
+        return self._gate is None or attention is None or attention >= self._gate.pointing
 
     def certain(self, token: int, probability: float) -> bool:
         """Whether an answer that begins with ``token`` needs no closer look.

@@ -40,6 +40,11 @@ class Localiser:
         }
         """The heads to read, by layer; their attention is expected in this order."""
 
+    def share(self, read: Floats) -> float | None:
+        """How much of their attention the listed heads spend on the view, sinks included, 0..1; None where no
+        heads are listed. ``read`` is ``[heads, tokens]``."""
+        return float(read[self._localising].sum(axis=1).mean()) if self.coupling == "heads" else None
+
     def attention(self, read: Floats) -> Floats:
         """Mean over the localising heads, without sinks: ``[tokens]`` of ``read`` ``[heads, tokens]``."""
         mean = read[self._localising].mean(axis=0)

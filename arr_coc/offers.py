@@ -16,6 +16,7 @@ from arr_coc.types import Box, Grid
 
 SAME_PLACE = 0.3  # overlap, in shares of the smaller box, from which two candidates compete
 MAX_PLACES = 16
+REACH = 1.5  # overview cells along a patch, at least: a map does not tell where in a cell its maximum lies
 VALUE_UNIT = 1e-6  # values are compared as whole multiples of it
 
 
@@ -60,7 +61,7 @@ def offers(worth: Map, frame: Frame, crop_price: float) -> list[list[Offer]]:
     place may be taken; values of different places add up.
     """
     smallest = shapes_beside(frame.grid).smallest * frame.side / frame.detail
-    found = candidates(worth, (smallest / frame.cell[0], smallest / frame.cell[1]))
+    found = candidates(worth, (max(smallest / frame.cell[0], REACH), max(smallest / frame.cell[1], REACH)))
     if not len(found):
         return []
     options = _options(found, frame)
@@ -86,10 +87,11 @@ class _Options:
 
 
 def _options(found: Boxes, frame: Frame) -> _Options:
-    """Grow each candidate to its grids' aspect, and so that no patch has more pixels than its source."""
+    """Grow each candidate to its grids' aspect, to ``REACH``, and so that no patch has more pixels than its
+    source."""
     shapes = shapes_beside(frame.grid)
     scaled = found * np.array(frame.cell * 2)
-    height, width = (scaled[:, 2:] - scaled[:, :2]).T
+    height, width = np.maximum(scaled[:, 2:] - scaled[:, :2], REACH * np.array(frame.cell)).T
     middle_y, middle_x = (scaled[:, 2:] + scaled[:, :2]).T / 2
     smallest = shapes.smallest * frame.side / frame.detail
     aspect = np.log(np.maximum(width, smallest) / np.maximum(height, smallest))
@@ -128,23 +130,23 @@ def _units(
 
 def _places(boxes: Boxes, value: NDArray[np.float64]) -> tuple[NDArray[np.int64], list[int]]:
     """Group overlapping candidates around the most valuable: the place of each (-1: none), the leaders."""
-    overlap = _overlaps(boxes) > SAME_PLACE
     place = np.full(len(boxes), -1)
+    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     leaders: list[int] = []
     for index in np.argsort(-value.round(9), kind="stable").tolist():
         if place[index] < 0 and len(leaders) < MAX_PLACES:
-            place[overlap[index] & (place < 0)] = len(leaders)
+            same = _overlaps(boxes, area, index) > SAME_PLACE
+            place[same & (place < 0)] = len(leaders)
             leaders.append(index)
     return place, leaders
 
 
-def _overlaps(boxes: Boxes) -> NDArray[np.float64]:
-    """Shared area of each two boxes over the smaller one's: ``[K, K]``."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=-1)
-    shared = np.maximum(high - low, 0).prod(axis=-1)
-    return np.asarray(shared / np.minimum(area[:, None], area))
+def _overlaps(boxes: Boxes, area: NDArray[np.float64], index: int) -> NDArray[np.float64]:
+    """Area ``[K]`` that each box shares with the box at ``index``, over the smaller one's."""
+    low = np.maximum(boxes[:, :2], boxes[index, :2])
+    high = np.minimum(boxes[:, 2:], boxes[index, 2:])
+    shared = np.maximum(high - low, 0).prod(axis=1)
+    return np.asarray(shared / np.minimum(area, area[index]))
 
 
 def _owned(worth: Map, leaders: Boxes) -> Map:
@@ -162,13 +164,14 @@ def _owned(worth: Map, leaders: Boxes) -> Map:
 
 def _frontier(options: _Options, units: NDArray[np.int64], here: NDArray[np.bool_]) -> list[Offer]:
     """The offers of one place that none beats at its cost, cheapest first."""
-    worthy = np.argwhere((units > 0) & here[:, None])  # [n, 2]: candidate, level
-    cost = options.cost
-    frontier: list[Offer] = []
-    for k, n in sorted(map(tuple, worthy.tolist()), key=lambda at: (cost[at], -units[at])):
-        if not frontier or units[k, n] > frontier[-1].units:
-            frontier.append(_offer(options, (k, n), int(units[k, n])))
-    return frontier
+    candidate, level = ((units > 0) & here[:, None]).nonzero()
+    worth = units[candidate, level]
+    order = np.lexsort((-worth, options.cost[candidate, level]))
+    ahead = np.maximum.accumulate(np.concatenate([[0], worth[order][:-1]]))[: len(order)]
+    best = order[worth[order] > ahead]
+    return [
+        _offer(options, (k, n), int(units[k, n])) for k, n in zip(candidate[best], level[best], strict=True)
+    ]
 
 
 def _offer(options: _Options, at: tuple[int, int], units: int) -> Offer:

@@ -45,6 +45,13 @@ class Gate(BaseModel):
     looks: int = Field(
         default=1, ge=1, le=4, description="how often another place is looked at while doubts remain"
     )
+    pointing: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of the listed heads' attention that the overview draws from a question that points "
+        "at a place; one that draws less is about the whole picture, which is seen again in a finer view",
+    )
 
 
 class ModelProfile(BaseModel):

@@ -18,9 +18,9 @@ Detail = Literal["low", "auto", "high"]
 FinishReason = Literal["stop", "length"]
 Coupling = Literal["heads", "layers", "none"]
 """What tells where a question points: listed heads, all heads of the middle layers, or nothing."""
-Limit = Literal["tokens", "patches", "worth", "certain"]
+Limit = Literal["tokens", "patches", "worth", "certain", "whole"]
 """What kept an offer from being taken: the token budget, the number of patches, that it is not worth its
-tokens, or that the overview alone gave a certain answer."""
+tokens, that the overview alone gave a certain answer, or that the question is about the whole picture."""
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
@@ -200,7 +200,11 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A part of the picture that is looked at again, at its own level of detail."""
+    """A part of the picture that is looked at again, at its own level of detail.
+
+    One that is all of the picture takes the overview's place in the prompt: seen twice, things would count
+    twice.
+    """
 
     box: Box
     grid: Grid

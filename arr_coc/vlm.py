@@ -49,6 +49,7 @@ from arr_coc.types import (
     VisualTokens,
 )
 from arr_coc.warmup import warm_up_pictures
+from arr_coc.whole import is_whole
 from arr_coc.zooming import Allocator, Zoom, Zooming
 
 _log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class VisionLanguageModel:
         config: EngineConfig,
         observer: Observer,
         allocator: Allocator | None = None,
+        gatekeeper: Gatekeeper | None = None,
     ) -> None:
         self._adapter = adapter
         self._profile = profile
@@ -84,8 +86,12 @@ class VisionLanguageModel:
             )
         self.memory: MemoryPlan = plan(adapter.kv, adapter.footprint, config)
         localiser = Localiser(profile, adapter.kv.layers, adapter.heads)
-        gatekeeper = Gatekeeper(profile.gate, adapter.tokenizer)
-        self._zooming = Zooming(adapter, localiser, allocator or Relevance(profile), gatekeeper)
+        self._zooming = Zooming(
+            adapter,
+            localiser,
+            allocator or Relevance(profile),
+            gatekeeper or Gatekeeper(profile.gate, adapter.tokenizer),
+        )
         self._engine = Engine(adapter, localiser.heads, config, observer)
         self._places = Pool(config.slots + config.max_queue)
         self._draining = False
@@ -242,12 +248,13 @@ class VisionLanguageModel:
         return sequence, zoom
 
     def _answer_prompt(self, ask: Ask, picture: TexturedPicture, patches: Sequence[Patch]) -> Prompt:
-        grids: list[Grid] = [picture.grid, *(patch.grid for patch in patches)]
         closer = [cut(picture, patch, self._adapter.token_side) for patch in patches]
+        grids, views = [patch.grid for patch in patches], closer
+        digests = [fingerprint(pixels) for pixels in closer]
+        if not any(is_whole(patch, picture) for patch in patches):
+            grids, views, digests = [picture.grid, *grids], [picture.view, *views], [picture.digest, *digests]
         return replace(
-            self._adapter.chat(ask.conversation, [grids]),
-            pictures=(picture.view, *closer),
-            digests=(picture.digest, *map(fingerprint, closer)),
+            self._adapter.chat(ask.conversation, [grids]), pictures=tuple(views), digests=tuple(digests)
         )
 
 

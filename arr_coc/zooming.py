@@ -17,6 +17,7 @@ from arr_coc.localising import Localiser, against
 from arr_coc.model.adapter import Adapter, Prompt
 from arr_coc.probing import GENERIC_QUERY, GenericAttention, generic_prompt
 from arr_coc.types import Allocation, Candidate, Floats, Patch, TexturedPicture
+from arr_coc.whole import seen_whole
 
 
 class Allocator(Protocol):
@@ -32,7 +33,9 @@ class Zoom:
 
     picture: TexturedPicture
     prompt: Prompt  # the question about the overview alone
-    answer: Callable[[Sequence[Patch]], Prompt]  # the question about the overview and these patches
+    answer: Callable[
+        [Sequence[Patch]], Prompt
+    ]  # the question about what is seen once there are these patches
     allocation: Allocation | None = None
 
 
@@ -75,10 +78,28 @@ class Zooming:
         def after_question(probe: Probe) -> Stage | None:
             asked = self._localiser.attention(probe.attention)
             asked = asked if generic is None else against(asked, generic)
-            certain = zoom.picture.auto and self._gatekeeper.certain(probe.token, probe.probability)
-            return self._answered(zoom, asked.reshape(zoom.picture.grid.shape), certain)
+            attention = asked.reshape(zoom.picture.grid.shape)
+            if not zoom.picture.auto:
+                return self._answered(zoom, attention)
+            if not self._gatekeeper.points(self._localiser.share(probe.attention)):
+                whole = self._about_the_whole(zoom, attention)
+                if whole is not None:
+                    return whole
+            certain = self._gatekeeper.certain(probe.token, probe.probability)
+            return self._answered(zoom, attention, certain)
 
         return after_question
+
+    def _about_the_whole(self, zoom: Zoom, attention: Floats) -> Stage | None:
+        """The answer's stage where all of the picture is seen again; None where no finer view is to be had.
+
+        However certain an answer from the overview is: what was too small to be seen there is not missed.
+        """
+        allocation = seen_whole(zoom.picture, self._allocator.allocate(zoom.picture, attention))
+        if allocation is None:
+            return None
+        zoom.allocation = replace(allocation, coupling=self._localiser.coupling)
+        return Stage(zoom.answer(allocation.patches))
 
     def _answered(self, zoom: Zoom, attention: Floats | None, certain: bool = False) -> Stage | None:
         """The answer's stage; None where no patch is worth its tokens, or the answer is ``certain``."""

@@ -2,7 +2,8 @@
 
 ``python -m load_tests.texture_throughput`` prints, for a photograph-like picture of 1 and of 4 megapixels,
 the milliseconds of decoding, of the first view, of the channels and of the whole stage, as JPEG and PNG,
-with the megapixels a second of the whole; then the milliseconds of one allocation over 256 cells. Processor
+with the megapixels a second of the whole; then the milliseconds from a probe's attention over 256 cells to
+chosen patches, with as many candidates as such a picture has, and with as many as there may be. Processor
 time of this process alone, the least of several runs, so that a busy machine does not show.
 """
 
@@ -14,16 +15,20 @@ for _pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import io
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
+from arr_coc.attending import worth_of_cells
+from arr_coc.candidates import candidates
 from arr_coc.channels import measure, reduced
 from arr_coc.decoding import PictureLimits, decode
 from arr_coc.foveation import view
 from arr_coc.profile import ModelProfile
 from arr_coc.relevance import Relevance
 from arr_coc.texture import TextureEncoder
+from arr_coc.types import Floats, TexturedPicture
 
 RUNS = 15
 
@@ -67,16 +72,26 @@ def texture(side: int, file_format: str) -> None:
 
 
 def allocation() -> None:
-    """Print the cost of choosing patches where relevance is scattered, so that candidates are many."""
+    """Print the cost of choosing patches where relevance is scattered, and where every place is as good."""
     file = io.BytesIO()
     photograph(2048).save(file, "JPEG")
     profile = ModelProfile()
     picture = TextureEncoder(profile, PictureLimits()).encode(file.getvalue(), None)
     shape = (picture.grid.rows, picture.grid.cols)
-    attention = np.random.default_rng(1).exponential(1, shape).astype(np.float32) ** 3
+    scattered = np.random.default_rng(1).exponential(1, shape).astype(np.float32) ** 3
+    nothing = np.full_like(picture.channels, 0.5)
+    even = replace(picture, channels=nothing, lost_detail=np.ones(shape, np.float32))
     relevance = Relevance(profile)
-    spent = milliseconds(lambda: relevance.allocate(picture, attention))
-    print(f"allocation over {picture.grid.tokens} cells: {spent:.2f} ms")
+    for shown, attention in ((picture, scattered), (even, np.ones(shape, np.float32))):
+        count = number_of_candidates(shown, relevance.allocate(shown, attention).relevance, profile)
+        spent = milliseconds(lambda: relevance.allocate(shown, attention))  # noqa: B023
+        print(f"allocation over {picture.grid.tokens} cells, {count} candidates: {spent:.2f} ms")
+
+
+def number_of_candidates(picture: TexturedPicture, relevance: Floats, profile: ModelProfile) -> int:
+    """How many boxes compete for tokens."""
+    window = 8 * profile.token_side * picture.grid.rows / picture.height  # the smallest patch, in cells
+    return len(candidates(worth_of_cells(relevance, picture.lost_detail), (window, window)))
 
 
 if __name__ == "__main__":

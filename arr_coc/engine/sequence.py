@@ -83,8 +83,8 @@ class Sequence:
     """A request's state between steps. Compared by identity.
 
     ``resume`` makes the first prompt a *probe*: it then gets what the probe found and returns the next
-    stage, whose prompt shares its tokens with the probe's up to the end of the first picture, or None
-    where the probe's own prompt is to be answered.
+    stage, or None where the probe's own prompt is to be answered. The next prompt shares its tokens with
+    the probe's up to the end of the first picture, or shows that picture in another view.
     """
 
     id: str
@@ -146,8 +146,11 @@ class Sequence:
         return self.prompt.next_position + len(self.output) - 1
 
     def cut_back(self, prompt: Prompt) -> None:
-        """Keep the first picture in the slot and go on with ``prompt``."""
-        keep = self.prompt.prefix_length
-        self.dropped += self.prompt.visual_tokens - self.prompt.spans[0][1]
+        """Go on with ``prompt``, and keep the first picture in the slot where both see it in the same view."""
+        same = prompt.spans[0] == self.prompt.spans[0]
+        keep = self.prompt.prefix_length if same else 0
+        self.dropped += self.prompt.visual_tokens - (self.prompt.spans[0][1] if same else 0)
         assert np.array_equal(prompt.token_ids[:keep], self.prompt.token_ids[:keep])
+        if not same:
+            self.prefix = None  # what the slot will hold is not what the prefix is known by
         self.prompt, self.length, self.phase = prompt, keep, Phase.PREFILLING

@@ -6,11 +6,14 @@ at a time, so that its milliseconds are its own.
 
 from dataclasses import dataclass, replace
 
+from tokenizers import Tokenizer
+
 from arr_coc.decoding import PictureLimits
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Silent
+from arr_coc.gating import Gatekeeper
 from arr_coc.model.adapter import Adapter
-from arr_coc.profile import ModelProfile
+from arr_coc.profile import Gate, ModelProfile
 from arr_coc.quality.exam import Item
 from arr_coc.quality.oracle import Oracle
 from arr_coc.quality.ways import Way, all_ways
@@ -42,7 +45,8 @@ class Asker:
         self._image = b""
         longest = max(profile.max_budget, profile.native_max_tokens) + TEXT_ROOM
         config = EngineConfig(slots=1, max_length=min(longest, adapter.max_positions), window_ms=0.0)
-        self._vlm = VisionLanguageModel(adapter, profile, config, Silent(), self._switch)
+        self._keeper = _Keeper(profile.gate, adapter.tokenizer)
+        self._vlm = VisionLanguageModel(adapter, profile, config, Silent(), self._switch, self._keeper)
 
     def look(self, way: str, image: bytes, budget: int | None) -> Look:
         """What ``way`` sees of ``image`` first. Textured once for all ways that begin alike."""
@@ -61,6 +65,7 @@ class Asker:
         """The answer to ``item``."""
         self._oracle.tell(item.targets)
         self._switch.way = look.way
+        self._keeper.serve(look.way)
         self._switch.auto = look.picture.auto
         gated = replace(look.picture, auto=look.picture.auto and look.way.gated)
         ask = Ask("quality", item.text, Sampling(max_new_tokens=max_new_tokens), remaining_s=600.0)
@@ -69,6 +74,23 @@ class Asker:
     def close(self) -> None:
         """End the engine."""
         self._vlm.close()
+
+
+class _Keeper(Gatekeeper):
+    """The served gate, but for what the way that is asked in at the moment leaves out."""
+
+    def __init__(self, gate: Gate | None, tokenizer: Tokenizer) -> None:
+        super().__init__(gate, tokenizer)
+        self._most = self.looks
+        self._whole = True
+
+    def serve(self, way: Way) -> None:
+        """From now on as ``way`` has it."""
+        self.looks = way.looks or self._most
+        self._whole = way.whole
+
+    def points(self, attention: float | None) -> bool:
+        return not self._whole or super().points(attention)
 
 
 class _Switch:

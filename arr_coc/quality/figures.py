@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from arr_coc.quality.frugality import EVERYWHERE, Frugality, frugality
 from arr_coc.quality.journal import Record
 from arr_coc.quality.scenes import READING, WHOLE
 from arr_coc.quality.statistics import Interval, Point, difference, point
@@ -38,17 +39,21 @@ class Figures:
 
     curves: dict[str, dict[str, Curve]]  # mix -> group -> points
     comparisons: list[Comparison]
+    frugalities: list[Frugality]  # of each mix, and of all together
 
 
 def figures(records: Sequence[Record]) -> Figures:
     """The figures of one exam's records."""
     curves: dict[str, dict[str, Curve]] = {}
     comparisons: list[Comparison] = []
-    for mix, members in _grouped(records, lambda record: record.mix).items():
+    mixes = _grouped(records, lambda record: record.mix)
+    for mix, members in mixes.items():
         groups = _groups(members)
         curves[mix] = {name: _curve(group) for name, group in groups.items()}
         comparisons += [one for name, group in groups.items() for one in _comparisons(mix, name, group)]
-    return Figures(curves, comparisons)
+    together = {EVERYWHERE: list(records)} if len(mixes) > 1 else {}
+    saved = [frugality(mix, members) for mix, members in (mixes | together).items()]
+    return Figures(curves, comparisons, [one for one in saved if one])
 
 
 def _groups(records: Sequence[Record]) -> dict[str, list[Record]]:

@@ -3,6 +3,7 @@
 Knows nothing of maps.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +16,10 @@ _MOST = int(MAX_PATCH_TOKENS**0.5)  # tokens along a patch's side
 
 
 class Oracle:
-    """One square patch around each target, or around all where the budget has no patch for each."""
+    """One square patch around each target, or around all where the budget has no patch for each.
+
+    A budget that was named is spent; else a patch is as small as shows its target natively.
+    """
 
     def __init__(self, side: int) -> None:
         self._side = side
@@ -32,8 +36,16 @@ class Oracle:
         targets = self._targets
         if budget < len(targets) * MIN_PATCH_TOKENS:
             targets = (around(targets),)
-        patches = tuple(self._patch(picture, box, budget // len(targets)) for box in targets if budget)
+        patches = tuple(
+            self._patch(picture, box, self._tokens(picture, box, budget // len(targets)))
+            for box in targets
+            if budget
+        )
         return Allocation(patches, Balance(0.0, 0.0, 1.0), cells, np.stack([cells] * 3), budget=budget)
+
+    def _tokens(self, picture: TexturedPicture, box: Box, most: int) -> int:
+        needed = math.ceil(max(box.width, box.height) / self._side) ** 2
+        return min(max(needed, MIN_PATCH_TOKENS), most) if picture.auto else most
 
     def _patch(self, picture: TexturedPicture, box: Box, tokens: int) -> Patch:
         """As much as ``tokens`` show at native detail, the middle of ``box`` in its middle."""

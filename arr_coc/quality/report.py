@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from arr_coc.quality.figures import Comparison, Curve, Figures
+from arr_coc.quality.frugality import Frugality
 from arr_coc.quality.statistics import Interval, Point
 
 SHOWN_GROUPS = ("all", "small print", "zooming cannot help")
@@ -20,6 +21,7 @@ def write_json(path: Path, about: dict[str, str], figures: Figures) -> None:
             for mix, groups in figures.curves.items()
         },
         "comparisons": [_comparison(one) for one in figures.comparisons],
+        "frugality": [_frugality(one) for one in figures.frugalities],
     }
     path.write_text(json.dumps(content, indent=1) + "\n")
 
@@ -34,6 +36,8 @@ def write_markdown(path: Path, about: dict[str, str], figures: Figures, pictures
     ]
     for picture in pictures:
         lines += ["", f"![{picture}]({picture})"]
+    if figures.frugalities:
+        lines += ["", "## auto against one budget for all", "", *_frugalities(figures.frugalities)]
     for mix, groups in figures.curves.items():
         lines += ["", f"## {mix}", "", "### auto against the others, same questions", ""]
         shown = [one for one in figures.comparisons if one.mix == mix and one.group in SHOWN_GROUPS]
@@ -58,6 +62,31 @@ def _table(curve: Curve) -> list[str]:
         for point in sorted(curve, key=lambda point: (point.way, point.budget or 0))
     ]
     return _lined(["way", "budget", "n", "% right", "visual tokens", "% of native", "ms"], rows)
+
+
+def _frugalities(frugalities: Sequence[Frugality]) -> list[str]:
+    rows = [
+        [
+            one.mix,
+            str(one.n),
+            f"{one.right:.1f}",
+            f"{one.tokens:.0f}",
+            f"{one.fixed_right:.1f}",
+            f"{one.fixed_tokens:.0f}" if one.reached else f"{one.fixed_tokens:.0f}, less right",
+            f"{one.ratio:.2f}",
+        ]
+        for one in frugalities
+    ]
+    head = [
+        "scenes",
+        "n",
+        "auto, % right",
+        "tokens",
+        "best fixed budget, % right",
+        "tokens to be as right",
+        "ratio",
+    ]
+    return _lined(head, rows)
 
 
 def _comparisons(comparisons: Sequence[Comparison]) -> list[str]:
@@ -105,6 +134,12 @@ def _comparison(one: Comparison) -> dict[str, object]:
         "native_share": round(one.native_share, 4),
         "held": None if one.held is None else round(one.held, 3),
     }
+
+
+def _frugality(one: Frugality) -> dict[str, object]:
+    figures = {"right": one.right, "tokens": one.tokens, "fixed_right": one.fixed_right}
+    figures |= {"fixed_tokens": one.fixed_tokens, "ratio": one.ratio}
+    return asdict(one) | {name: round(value, 3) for name, value in figures.items()}
 
 
 def _interval(interval: Interval) -> list[float]:

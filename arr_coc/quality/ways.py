@@ -24,7 +24,8 @@ CURVE = ("ours", "oracle", "downsampled", "salience", "centre", "random")
 SINGLE = ("auto", "overview", "native")
 ABLATIONS = (
     "without information", "without salience", "without the question", "without the balance",
-    "without lost detail", "without the gate", "without the token price", "one patch", "uniform levels",
+    "without lost detail", "without the gate", "without the token price", "without the whole", "one look", "one patch",
+    "uniform levels",
 )  # fmt: skip
 SPREAD = 0.25  # of the grid's sides: how wide "the centre" is
 
@@ -34,12 +35,16 @@ class Way:
     """How a picture is planned under ``profile`` and looked at again by ``allocator``.
 
     ``closer``: whether any view follows the first. ``gated``: whether a certain answer ends it there.
+    ``whole``: whether all is seen again where a question points nowhere. ``looks``: how often patches are
+    looked at while doubts remain; None: as often as the profile says.
     """
 
     profile: ModelProfile
     allocator: Allocator
     closer: bool = True
     gated: bool = False
+    whole: bool = True
+    looks: int | None = None
 
 
 class Altered:
@@ -97,7 +102,12 @@ def ablations(profile: ModelProfile) -> dict[str, Way]:
         "without the token price": Relevance(free),
     }
     ways = {name: Way(profile, allocator, gated=True) for name, allocator in altered.items()}
-    return ways | {"without the gate": Way(profile, Relevance(profile))}
+    served = Relevance(profile)
+    return ways | {
+        "without the gate": Way(profile, served),
+        "without the whole": Way(profile, served, gated=True, whole=False),
+        "one look": Way(profile, served, gated=True, looks=1),
+    }
 
 
 def _with_channels(picture: TexturedPicture, values: Mapping[int, float]) -> TexturedPicture:

@@ -28,3 +28,16 @@ def test_a_doubt_is_never_certain() -> None:
 
 def test_without_a_gate_nothing_is_certain() -> None:
     assert not Gatekeeper(None, TOKENIZER).certain(token("a"), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("attention", "points"), [(0.79, False), (0.8, True), (1.0, True), (0.0, False), (None, True)]
+)
+def test_a_question_that_hardly_looks_at_the_overview_points_nowhere(
+    attention: float | None, points: bool
+) -> None:
+    assert Gatekeeper(Gate(certain=0.9, pointing=0.8), TOKENIZER).points(attention) is points
+
+
+def test_without_a_gate_every_question_points_somewhere() -> None:
+    assert Gatekeeper(None, TOKENIZER).points(0.0)

@@ -15,10 +15,11 @@ from arr_coc.decoding import PictureLimits
 from arr_coc.demo.scenes import render, sample_scene
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Silent
+from arr_coc.foveation import cut, fingerprint, fit_grid
 from arr_coc.profile import Gate, ModelProfile, Tier
 from arr_coc.relevance import Relevance
 from arr_coc.texture import TextureEncoder
-from arr_coc.types import Allocation, Ask, Floats, Report, Sampling, TexturedPicture
+from arr_coc.types import Allocation, Ask, Box, Floats, Patch, Report, Sampling, Scores, TexturedPicture
 from arr_coc.vlm import VisionLanguageModel
 from tests.arr_coc import tiny
 
@@ -29,6 +30,7 @@ PROFILE = ModelProfile(
     tiers=(Tier(from_native_tokens=0, overview_tokens=64, total_tokens=144),),
     crop_price=0.0,
 )
+WHOLE = Box(0, 0, 288, 512)
 LETTERS = string.printable.strip()
 LISTED = PROFILE.model_copy(update={"heads": ((1, 0), (2, 3)), "sink_heads": ((0, 1),)})
 
@@ -82,7 +84,7 @@ def asked(
         for query in queries:
             kinds.clear()
             report = asyncio.run(model.answer(Ask("x", query, Sampling(max_new_tokens=2)), picture))
-            yield report, watched.maps[-1], [kind for kind in kinds if kind != "decode"]
+            yield report, (watched.maps or [None])[-1], [kind for kind in kinds if kind != "decode"]
     finally:
         model.close()
 
@@ -156,3 +158,31 @@ def test_while_the_answer_is_a_doubt_other_places_are_looked_at(picture: Texture
     assert kinds == ["probe", "prefill"]
     assert once.allocation is not None
     assert once.allocation.patches == patches[2:]
+
+
+def test_a_question_that_points_nowhere_sees_all_of_the_picture_again(picture: TexturedPicture) -> None:
+    """In a finer view that takes the overview's place, as if there had never been another."""
+    elsewhere = LISTED.model_copy(update={"gate": Gate(certain=0.01, pointing=1.0)})
+    roomy = replace(picture, budget=64 + 144, lost_detail=np.ones_like(picture.lost_detail))
+    finer = fit_grid(roomy.width, roomy.height, 144)
+    pixels = cut(roomy, Patch(WHOLE, finer, Scores(0, 0, 0, 0), 0.0), PROFILE.token_side)
+    alone = replace(roomy, route="direct", grid=finer, view=pixels, digest=fingerprint(pixels))
+    queries = ["what is here", "how many are there", "what is here"]
+    answers = [report.text for report, _, _ in asked(PROFILE, alone, queries)]
+    for (report, _, kinds), answer in zip(asked(elsewhere, roomy, queries), answers, strict=True):
+        assert kinds == ["probe", "prefill"]
+        assert report.text == answer
+        assert report.allocation is not None
+        assert [(patch.box, patch.grid) for patch in report.allocation.patches] == [(WHOLE, finer)]
+        assert report.allocation.coupling == "heads"
+        assert report.usage.visual_tokens == roomy.grid.tokens + finer.tokens
+        assert report.usage.prompt_tokens < roomy.grid.tokens + finer.tokens
+
+
+def test_only_auto_sees_all_again_and_only_where_that_shows_more(picture: TexturedPicture) -> None:
+    elsewhere = LISTED.model_copy(update={"gate": Gate(certain=0.01, pointing=1.0)})
+    roomy = replace(picture, budget=64 + 144, lost_detail=np.ones_like(picture.lost_detail))
+    for shown in (replace(roomy, auto=False), replace(roomy, budget=64 + 80)):
+        ((report, _, _),) = asked(elsewhere, shown, ["what is here"])
+        assert report.allocation is not None
+        assert WHOLE not in [patch.box for patch in report.allocation.patches]

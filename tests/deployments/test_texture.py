@@ -99,7 +99,7 @@ def test_several_pictures_are_each_seen_whole_within_one_budget() -> None:
     messages = (Message("user", (PICTURE, PICTURE, "same?")),)
     picture = _prepare(Ask("x", "same?", messages=messages), _png(1024))
     assert picture.source is None
-    assert 200 < picture.grid.tokens <= 288
+    assert 200 < picture.grid.tokens <= 312
 
 
 def test_detail_is_resolved_by_what_the_model_and_a_slot_allow() -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from arr_coc.calibrate import __main__ as command
+from arr_coc.calibrate import spending, trying
 from arr_coc.profile import PROFILE_FILE, ModelProfile
 from arr_coc.published import PublishedHeads
 from tests.arr_coc import tiny
@@ -41,7 +42,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 def test_it_writes_what_it_fitted_and_keeps_all_else(
     directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, directory, "--scenes", 6, "--size", 640) == 0
+    assert run(monkeypatch, directory, "--scenes", 6, "--size", 640, "--spending", "keep") == 0
     written = json.loads((directory / PROFILE_FILE).read_text())
     assert {name: written[name] for name in SETTINGS} == SETTINGS
     profile = ModelProfile.load(directory)
@@ -52,10 +53,29 @@ def test_it_writes_what_it_fitted_and_keeps_all_else(
     assert str(directory / PROFILE_FILE) in told
 
 
+def test_it_fits_what_is_spent(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """This model is never right, so that nothing beyond the overview is worth a token to it."""
+    monkeypatch.setattr(trying, "MAX_NEW_TOKENS", 2)  # it never ends an answer
+    monkeypatch.setattr(spending, "PRICES", (0.5,))
+    assert run(monkeypatch, directory, "--scenes", 6, "--size", 512) == 0
+    written = json.loads((directory / PROFILE_FILE).read_text())
+    assert "as it was | no gate" in capsys.readouterr().out
+    profile = ModelProfile.load(directory)
+    assert profile.gate is not None
+    assert written["gate"] == profile.gate.model_dump(mode="json")
+    assert profile.token_price == 0.5
+    assert {name: written[name] for name in SETTINGS} == SETTINGS
+
+
 def test_a_dry_run_writes_nothing_and_tells_all(
     directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, directory, "--scenes", 6, "--size", 640, "--dry-run", "--json") == 0
+    assert (
+        run(monkeypatch, directory, "--scenes", 6, "--size", 640, "--spending", "keep", "--dry-run", "--json")
+        == 0
+    )
     assert json.loads((directory / PROFILE_FILE).read_text()) == SETTINGS
     told = json.loads(capsys.readouterr().out)
     assert told["written"] is None
@@ -66,7 +86,7 @@ def test_a_dry_run_writes_nothing_and_tells_all(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--scenes", 2, "--size", 640], "--scenes"),
+        (["--scenes", 2, "--size", 640, "--spending", "keep"], "--scenes"),
         (["--scenes", 4, "--size", 256], "--size"),
         (["--scenes", 4, "--size", 100], "size must be at least"),
         (["--scenes", 6, "--size", 640, "--heads", "published"], "--heads measured"),
@@ -98,7 +118,10 @@ def test_a_known_checkpoint_keeps_its_published_heads_unless_told_to_measure(
     """The checkpoints themselves are gigabytes; here the tiny model passes for one."""
     known = PublishedHeads("Tiny-VL", ((2, 3), (0, 1)), ((1, 1),))
     monkeypatch.setattr(command, "published_heads", lambda config: known)
-    assert run(monkeypatch, directory, "--scenes", 6, "--size", 640, "--heads", choice) == 0
+    assert (
+        run(monkeypatch, directory, "--scenes", 6, "--size", 640, "--spending", "keep", "--heads", choice)
+        == 0
+    )
     written = json.loads((directory / PROFILE_FILE).read_text())
     assert (written["heads"] == [[2, 3], [0, 1]] and written.get("sink_heads") == [[1, 1]]) is taken
 

@@ -1,15 +1,18 @@
 """A whole run over a tiny model: asked once, gone on with, drawn and written."""
 
 import asyncio
+import io
 import json
+import string
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
-from arr_coc.profile import ModelProfile, Tier
+from arr_coc.profile import Gate, ModelProfile, Tier
 from arr_coc.quality.__main__ import main
 from arr_coc.quality.asking import Asker
 from arr_coc.quality.figures import figures
@@ -27,6 +30,7 @@ PROFILE = ModelProfile(
     tiers=(Tier(from_native_tokens=0, overview_tokens=64, total_tokens=144),),
     crop_price=0.0,
 )
+ROOMY = Tier(from_native_tokens=0, overview_tokens=64, total_tokens=64 + 144)
 EXAM = replace(scenes_exam(2, ["256-1024 px"], first_seed=900_001), max_new_tokens=2)
 
 
@@ -66,6 +70,25 @@ def test_records_say_what_was_spent(journal: Journal) -> None:
             assert record.tokens == max(record.native, 64)
 
 
+def test_what_is_left_out_is_not_spent() -> None:
+    """A model that doubts everything and points nowhere, asked with each of its parts missing."""
+    gate = Gate(certain=1.0, doubts=tuple(string.printable), looks=3, pointing=1.0)
+    profile = PROFILE.model_copy(update={"heads": ((1, 0),), "gate": gate, "tiers": (ROOMY,)})
+    asker = Asker(tiny.adapter("qwen3_vl", torch.float32), profile)
+    (paper,) = scenes_exam(1, ["1024 px"]).papers()
+    try:
+        image, spent = paper.load(), {}
+        for way in ("auto", "without the whole", "one look"):
+            report = asyncio.run(asker.ask(asker.look(way, image, None), paper.items[0], 2))
+            assert report.allocation is not None
+            spent[way] = [patch.tokens for patch in report.allocation.patches]
+    finally:
+        asker.close()
+    assert spent["auto"] == spent["one look"] == [144]
+    assert len(spent["without the whole"]) > 1
+    assert 144 not in spent["without the whole"]
+
+
 def test_figures_are_written_and_drawn(journal: Journal, tmp_path: Path) -> None:
     found = figures(journal.records)
     write_json(tmp_path / "q.json", {"Model": "tiny"}, found)
@@ -85,6 +108,9 @@ def test_figures_are_written_and_drawn(journal: Journal, tmp_path: Path) -> None
 def test_scenes_of_all_mixes_come_in_turn() -> None:
     papers = list(scenes_exam(2, ["256-1024 px", "1024 px"]).papers())
     assert [paper.mix for paper in papers] == ["256-1024 px", "1024 px"] * 2
+    for paper in papers[1::2]:
+        width, height = Image.open(io.BytesIO(paper.load())).size
+        assert width == height == 1024
     ids = [item.id for paper in papers for item in paper.items]
     assert len(set(ids)) == len(ids)
     assert all(item.print_height > 0 for p in papers for item in p.items if item.kind in ("number", "word"))

@@ -102,20 +102,37 @@ def test_the_centre_is_looked_at_and_random_places_stay(
 def test_the_oracle_shows_what_it_was_told(picture: TexturedPicture) -> None:
     one, other = Box(900, 10, 960, 70), Box(20, 400, 60, 440)
     ORACLE.tell([one, other])
-    for target, patch in zip([one, other], ORACLE.allocate(picture, None).patches, strict=True):
+    named = replace(picture, auto=False)
+    for target, patch in zip([one, other], ORACLE.allocate(named, None).patches, strict=True):
         assert patch.box.x0 <= target.x0 < target.x1 <= patch.box.x1
         assert patch.box.y0 <= target.y0 < target.y1 <= patch.box.y1
         assert patch.box.width == patch.grid.cols * 32  # native detail
         assert patch.tokens <= 128
-    (shared,) = ORACLE.allocate(replace(picture, budget=64 + 100), None).patches
+    (shared,) = ORACLE.allocate(replace(named, budget=64 + 100), None).patches
     assert shared.tokens == 100
     assert ORACLE.allocate(replace(picture, budget=64 + 63), None).patches == ()
+
+
+def test_an_oracle_of_no_budget_takes_the_least_that_shows_its_target(picture: TexturedPicture) -> None:
+    free = replace(picture, budget=64 + 1000, auto=True)
+    for across, tokens in ((60, 64), (256, 64), (257, 81), (600, 361), (900, 400)):
+        ORACLE.tell([Box(50, 40, 50 + across, 90)])
+        (patch,) = ORACLE.allocate(free, None).patches
+        assert patch.tokens == tokens
+    ORACLE.tell([Box(50, 40, 650, 90)])
+    (patch,) = ORACLE.allocate(replace(free, budget=64 + 90), None).patches
+    assert patch.tokens == 81
 
 
 @pytest.mark.parametrize(("way", "closer"), [("downsampled", False), ("overview", False), ("ours", True)])
 def test_some_ways_take_one_view(way: str, closer: bool) -> None:
     found: Way = WAYS[way]
     assert found.closer is closer
+
+
+def test_a_part_that_no_allocation_shows_is_left_out() -> None:
+    assert [way for way in WAYS if not WAYS[way].whole] == ["without the whole"]
+    assert [way for way in WAYS if WAYS[way].looks == 1] == ["one look"]
 
 
 def test_only_the_gate_is_missing_without_the_gate() -> None:
