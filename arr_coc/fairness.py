@@ -5,7 +5,7 @@ would be without tenants: first come, first served, up to a limit.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Protocol, TypeVar
 
@@ -50,6 +50,81 @@ class Shares:
         """Count from the least served of those who wait; whoever has had less and does not wait is level."""
         least = min((self._ahead[tenant] for tenant in waiting), default=0)
         self._ahead = Counter({each: ahead - least for each, ahead in self._ahead.items() if ahead > least})
+
+
+class Guarantees:
+    """Who may take which of ``capacity`` places that are given back one by one, long after they were taken.
+
+    Each tenant that has, wants or within the last ``lately_s`` seconds had places may count on as many as
+    it had or wanted at once then, at most an equal share. Beyond that it takes only what nobody else may
+    count on, so that who asks again finds its places free however many others wait. A single tenant may
+    take all.
+    """
+
+    def __init__(self, capacity: int, lately_s: float) -> None:
+        self._capacity = capacity
+        self._lately_s = lately_s
+        self._held: Counter[str] = Counter()
+        self._seen: dict[str, float] = {}  # when each tenant last asked or gave back
+        self._wanted: dict[str, tuple[int, float]] = {}  # how many places at once, and when
+
+    def ask(self, tenant: str, waiting: int, now: float) -> None:
+        """``tenant`` asks again; so many of its wait by now."""
+        self._note(tenant, self._held[tenant] + waiting, now)
+
+    def take(self, tenant: str) -> None:
+        """It has one place more."""
+        self._held[tenant] += 1
+
+    def give_back(self, tenant: str, now: float) -> None:
+        """It has one place less."""
+        self._note(tenant, self._held[tenant], now)
+        self._held[tenant] -= 1
+        if not self._held[tenant]:
+            del self._held[tenant]
+
+    def several(self, now: float) -> bool:
+        """Whether more than one tenant is there."""
+        self._forget(now)
+        return len(self._seen) > 1
+
+    def admitted(self, waiting: Iterable[T], free: int, now: float) -> tuple[list[T], bool]:
+        """Those of ``waiting``, in their order, that may have one of the ``free`` places each; and whether
+        they may count on it. Where some may, they are these alone."""
+        waiting, held = list(waiting), self._held.copy()
+        self._forget(now)
+        there = self._seen.keys() | {each.tenant for each in waiting}
+        share = self._capacity // max(1, len(there))
+        counted_on = {tenant: min(share, self._wanted[tenant][0]) for tenant in there}
+        reserved = sum(max(0, most - held[tenant]) for tenant, most in counted_on.items())
+        owed, others = list[T](), list[T]()
+        for each in waiting:
+            if not free:
+                break
+            if held[each.tenant] < counted_on[each.tenant]:
+                owed.append(each)
+                reserved -= 1
+            elif free > reserved:
+                others.append(each)
+            else:
+                continue
+            held[each.tenant] += 1
+            free -= 1
+        return owed or others, bool(owed)
+
+    def _note(self, tenant: str, wanted: int, now: float) -> None:
+        most, at = self._wanted.get(tenant, (0, now))
+        if wanted >= most or now - at >= self._lately_s:
+            self._wanted[tenant] = wanted, now
+        self._seen[tenant] = now
+
+    def _forget(self, now: float) -> None:
+        """Those who have nothing and were not seen lately."""
+        self._seen = {
+            tenant: seen
+            for tenant, seen in self._seen.items()
+            if self._held[tenant] or now - seen < self._lately_s
+        }
 
 
 class Pool:

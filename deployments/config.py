@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from arr_coc.embedding.config import EmbeddingConfig
+
 FAILED = "failed: "  # how a status' detail begins where the model could not be loaded
 
 
@@ -27,6 +29,15 @@ class GenerationStageConfig(BaseModel):
     num_cpus: float = Field(default=0.1, ge=0, description="CPUs that Ray reserves")
     num_gpus: float = Field(
         default=0.0, ge=0, description="GPUs that Ray reserves; 0 hides every GPU from the model"
+    )
+
+
+class EmbeddingStageConfig(EmbeddingConfig):
+    """The embedding model and the replica that owns it."""
+
+    num_cpus: float = Field(default=0.1, ge=0, description="what Ray reserves")
+    num_gpus: float = Field(
+        default=0.0, ge=0, description="what Ray reserves, a share where the GPU is the VLM's too; 0 hides it"
     )
 
 

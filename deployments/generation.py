@@ -78,7 +78,7 @@ class GenerationStage:
     def _run_load(self) -> None:
         started = time.monotonic()
         try:
-            self._answerer = self._load(_placed(self._model), self._engine, self._observer)
+            self._answerer = self._load(placed(self._model), self._engine, self._observer)
             _log.info("model loaded and warm after %.2f s", time.monotonic() - started)
         except ArrCocError as error:
             self._detail = FAILED + error.message
@@ -140,8 +140,9 @@ class GenerationStage:
         return self._answerer
 
 
-def _placed(model: ModelConfig) -> ModelConfig:
-    """Ray tells libraries to use one thread; on a CPU the model may use all that the process has."""
+def placed(model: ModelConfig) -> ModelConfig:
+    """``model`` with threads where it names none: Ray tells libraries to use one, and on a CPU a model may use
+    all that the process has."""
     if model.threads is not None:
         return model
     return model.model_copy(update={"threads": len(os.sched_getaffinity(0))})

@@ -107,11 +107,31 @@ class TextureMetrics(_Metrics):
         self._work.observe(work_s)
 
 
-class EngineMetrics(_Metrics):
+class BatchMetrics(_Metrics):
+    """Forwards, by ``kind``; whoever runs some of other kinds tells them by the same names."""
+
+    def __init__(self, kinds: Iterable[str]) -> None:
+        super().__init__()
+        self._rows = self._histogram("batch_rows", "Sequences in a forward.", ROWS, "kind")
+        self._tokens = self._histogram("batch_tokens", "Real tokens in a forward.", TOKENS, "kind")
+        self._padding = self._counter("batch_padding_tokens", "Padding tokens computed for nothing.", "kind")
+        self._seconds = self._histogram("batch_time_seconds", "Duration of a forward.", SECONDS, "kind")
+        for kind in kinds:
+            for metric in (self._rows, self._tokens, self._padding, self._seconds):
+                metric.labels(kind)
+
+    def batch(self, kind: str, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
+        self._rows.labels(kind).observe(rows)
+        self._tokens.labels(kind).observe(tokens)
+        self._padding.labels(kind).inc(padded_tokens - tokens)
+        self._seconds.labels(kind).observe(seconds)
+
+
+class EngineMetrics(BatchMetrics):
     """The engine's `Observer`; make one per process."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(get_args(BatchKind))
         self._stages = {key: self._histogram(name, text, SECONDS) for key, (name, text) in STAGES.items()}
         self._success = self._counter(
             "request_success", "Sequences answered, by what ended the answer.", "finished_reason"
@@ -139,10 +159,6 @@ class EngineMetrics(_Metrics):
             "native_visual_tokens", "Visual tokens that native resolution would have taken.", "route"
         )
         self._patches = self._histogram("request_patches", "Patches looked at closer, route zoom.", PATCHES)
-        self._rows = self._histogram("batch_rows", "Sequences in a forward.", ROWS, "kind")
-        self._tokens = self._histogram("batch_tokens", "Real tokens in a forward.", TOKENS, "kind")
-        self._padding = self._counter("batch_padding_tokens", "Padding tokens computed for nothing.", "kind")
-        self._seconds = self._histogram("batch_time_seconds", "Duration of a forward.", SECONDS, "kind")
         self._running = self._gauge("num_requests_running", "Sequences that hold a slot.")
         self._waiting = self._gauge("num_requests_waiting", "Sequences queued for a slot.")
         self._waiting_tokens = self._gauge(
@@ -160,15 +176,6 @@ class EngineMetrics(_Metrics):
         for route in get_args(Route):
             self._visual_tokens.labels(route)
             self._native_tokens.labels(route)
-        for kind in get_args(BatchKind):
-            for metric in (self._rows, self._tokens, self._padding, self._seconds):
-                metric.labels(kind)
-
-    def batch(self, kind: BatchKind, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
-        self._rows.labels(kind).observe(rows)
-        self._tokens.labels(kind).observe(tokens)
-        self._padding.labels(kind).inc(padded_tokens - tokens)
-        self._seconds.labels(kind).observe(seconds)
 
     def occupancy(self, running: int, waiting: int, slots: int, waiting_tokens: int) -> None:
         self._running.set(running)

@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 from opentelemetry.context import Context
 from opentelemetry.trace import NoOpTracer, Span, SpanKind, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from arr_coc.embedding.types import EmbeddingAsk
 from arr_coc.engine.observer import Silent
 from arr_coc.errors import ArrCocError
 from arr_coc.types import Ask
@@ -20,6 +22,7 @@ from deployments.config import TracingConfig
 
 EXPORT_EVERY_MS = 1000  # what a process that is killed may lose
 _INSIDE_THE_ENGINE = ("queue", "probe", "relevance", "prefill", "decode")  # one after the other
+A = TypeVar("A", Ask, EmbeddingAsk)
 _w3c = TraceContextTextMapPropagator()
 
 
@@ -56,7 +59,7 @@ def headers_now() -> dict[str, str]:
     return headers
 
 
-def traced(ask: Ask) -> Ask:
+def traced(ask: A) -> A:
     """``ask`` with the surrounding trace context, for another process."""
     return replace(ask, trace_headers=headers_now())
 
@@ -69,7 +72,7 @@ def ingress_span(tracer: Tracer, name: str, headers: Mapping[str, str]) -> Abstr
 
 
 @contextmanager
-def stage_span(tracer: Tracer, name: str, ask: Ask) -> Iterator[Span]:
+def stage_span(tracer: Tracer, name: str, ask: Ask | EmbeddingAsk) -> Iterator[Span]:
     """A span of one stage's work on ``ask``; a failure is told by its code."""
     span = tracer.start_span(name, context_of(ask.trace_headers))
     try:

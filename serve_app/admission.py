@@ -73,13 +73,15 @@ class Turn:
 
 
 class Door:
-    """Lets requests in up to its limits, until it is closed."""
+    """Lets requests in up to its limits, until it is closed. A door ``beside`` another has places of its own;
+    what one tenant may have is counted over both."""
 
     def __init__(
         self,
         config: AdmissionConfig,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
+        beside: "Door | None" = None,
     ) -> None:
         self.clock = clock
         self._config = config
@@ -87,6 +89,10 @@ class Door:
         self._mean_stay_s = 1.0
         self._places = Pool(config.max_in_flight)
         self._pace = None if config.per_minute_each is None else Pace(config.per_minute_each / 60, clock)
+        self._all_places = [self._places]
+        if beside is not None:
+            self._pace, self._all_places = beside._pace, beside._all_places
+            self._all_places.append(self._places)
         self.backlog = Backlog()  # the engine's, as last heard of
         self._empty = asyncio.Event()
         self._empty.set()
@@ -110,7 +116,7 @@ class Door:
         if self.closed:
             raise Draining("the server is shutting down", retry_after_s=self._retry_after_s())
         limit = self._config.max_in_flight_each
-        if limit is not None and self._places.held_by(tenant) >= limit:
+        if limit is not None and sum(places.held_by(tenant) for places in self._all_places) >= limit:
             raise RateLimited("this key has too many requests in flight", retry_after_s=self._retry_after_s())
         if not self._places.fits(tenant):
             raise Overloaded("too many requests are in flight", retry_after_s=self._retry_after_s())

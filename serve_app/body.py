@@ -50,7 +50,9 @@ _SPELLED: dict[str, Callable[[str], object]] = {
     "visual_token_budget": _whole,
     "ignore_eos": _boolean,
     "explain": _boolean,
+    "template": str,
 }
+_REPEATED = frozenset({"labels"})  # fields that may come more than once: each is one of a list
 
 
 class BodyReader:
@@ -157,7 +159,8 @@ def parse_json(body: bytearray) -> Any:
 
 
 def parse_form(content_type: str, body: bytearray) -> dict[str, object]:
-    """The fields of a form: ``image`` as bytes, numbers and booleans as what they spell, text as text.
+    """The fields of a form: ``image`` as bytes, numbers and booleans as what they spell, text as text, what
+    may be repeated as a list of texts.
 
     A value that does not spell what its field needs stays text, and an unknown field stays bytes: the
     schema refuses both.
@@ -166,6 +169,11 @@ def parse_form(content_type: str, body: bytearray) -> dict[str, object]:
     """
     fields: dict[str, object] = {}
     for part in parse_multipart(content_type, body):
+        if part.name in _REPEATED:
+            listed = fields.setdefault(part.name, [])
+            assert isinstance(listed, list)
+            listed.append(_text(part))
+            continue
         if part.name in fields:
             raise InvalidRequest("the form has a field twice", code="duplicate_field")
         spelled = _SPELLED.get(part.name)

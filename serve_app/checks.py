@@ -22,16 +22,20 @@ def checked_config(path: Path, environment: Mapping[str, str] = os.environ) -> S
     Raises ConfigError, with one line for the operator.
     """
     file = on_port(read_config(path), environment.get("PORT", "")).with_pinned_model()
-    directory = found(file.app.model.source)
+    directory = found(file.app.model.source) if file.app.generates else None
     if directory is not None:
         ModelProfile.load(directory)
+    if file.app.embedding.source is not None:
+        found(file.app.embedding.source)
     Keyring.read(file.app.access.keys_file, os.environ)
     if file.app.tracing.endpoint is not None and not _can_export():
         raise ConfigError(
             "tracing.endpoint is set; spans are sent by arr-coc-serve[tracing], not installed here"
         )
-    if file.app.model.device == "cuda" and not gpu_count():
+    if file.app.generates and file.app.model.device == "cuda" and not gpu_count():
         raise ConfigError("model.device is cuda, and no GPU is usable here")
+    if file.app.embedding.device == "cuda" and not gpu_count():
+        raise ConfigError("embedding.device is cuda, and no GPU is usable here")
     require_free(file.http_options)
     return file
 

@@ -16,7 +16,7 @@ from arr_coc.engine.config import EngineConfig
 from arr_coc.errors import ConfigError
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.source import pin
-from deployments.config import GenerationStageConfig, TextureStageConfig, TracingConfig
+from deployments.config import EmbeddingStageConfig, GenerationStageConfig, TextureStageConfig, TracingConfig
 from serve_app.access.config import AccessConfig
 from serve_app.admission import AdmissionConfig
 from serve_app.cloud_run.config import CloudRunConfig
@@ -40,6 +40,7 @@ class AppConfig(_Section):
     pictures: PictureLimits = PictureLimits()
     texture: TextureStageConfig = TextureStageConfig()
     generation: GenerationStageConfig = GenerationStageConfig()
+    embedding: EmbeddingStageConfig = EmbeddingStageConfig()
     http: HttpLimits = HttpLimits()
     tracing: TracingConfig = TracingConfig()
     access: AccessConfig = AccessConfig()
@@ -53,19 +54,40 @@ class AppConfig(_Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.model.device == "cuda" and self.generation.num_gpus == 0:
+        if self.generates and self.model.device == "cuda" and self.generation.num_gpus == 0:
             raise ValueError("model.device is cuda, so generation.num_gpus must be above 0")
+        self._check_embedding()
         if self.pictures.max_bytes > self.http.max_body_bytes:
             raise ValueError("pictures.max_bytes must not exceed http.max_body_mib")
         return self
 
-    def with_pinned_model(self) -> Self:
-        """The same, with a model source that names one content for ever, under the same name.
+    def _check_embedding(self) -> None:
+        embedding = self.embedding
+        if embedding.source is None:
+            if embedding.alone:
+                raise ValueError("embedding.alone needs an embedding.source")
+            return
+        if embedding.device == "cuda" and embedding.num_gpus == 0:
+            raise ValueError("embedding.device is cuda, so embedding.num_gpus must be above 0")
+        if self.generates and embedding.model.served_name == self.model.served_name:
+            raise ValueError("the two models have the same name; set embedding.name")
 
-        Asks the network where the source is somewhere else and not pinned yet. Raises ConfigError.
+    @property
+    def generates(self) -> bool:
+        """Whether a vision-language model is served."""
+        return not self.embedding.alone
+
+    def with_pinned_model(self) -> Self:
+        """The same, with model sources that name one content for ever, under the same names.
+
+        Asks the network where a source is somewhere else and not pinned yet. Raises ConfigError.
         """
-        pinned = {"source": pin(self.model.source), "name": self.model.served_name}
-        return self.model_copy(update={"model": self.model.model_copy(update=pinned)})
+        update: dict[str, BaseModel] = {}
+        if self.generates:
+            update["model"] = self.model.model_copy(update=_pinned(self.model))
+        if self.embedding.source is not None:
+            update["embedding"] = self.embedding.model_copy(update=_pinned(self.embedding.model))
+        return self.model_copy(update=update)
 
     @property
     def engine_load(self) -> int:
@@ -85,6 +107,17 @@ class AppConfig(_Section):
         )
 
     @property
+    def embedding_admission(self) -> AdmissionConfig:
+        """Each ingress replica's share of what the embedding stage takes. A request has one input or more."""
+        in_flight = math.ceil(self.embedding.max_queue / self.ingress_replicas)
+        return self.admission.model_copy(update={"max_in_flight": in_flight})
+
+    @property
+    def embedding_ongoing(self) -> int:
+        """Calls in the embedding stage; none where there is none."""
+        return SHARING * self.embedding.max_queue if self.embedding.source is not None else 0
+
+    @property
     def stage_ongoing(self) -> int:
         """Calls in a stage: beyond what the engine takes, tenants within their shares still get in."""
         return SHARING * self.engine_load
@@ -92,7 +125,7 @@ class AppConfig(_Section):
     @property
     def ingress_ongoing(self) -> int:
         """Calls in an ingress replica. What the door refuses must still get in to be told so."""
-        return self.stage_ongoing + self.engine_load + HEALTH_CALLS
+        return self.stage_ongoing + self.embedding_ongoing + self.engine_load + HEALTH_CALLS
 
     @property
     def concurrency(self) -> int:
@@ -104,6 +137,10 @@ class AppConfig(_Section):
     def request_timeout_s(self) -> int:
         """Seconds after which the platform may end a request: the server's own deadline comes first."""
         return math.ceil(self.deadline_s) + SAY_LATE_S
+
+
+def _pinned(model: ModelConfig) -> dict[str, str]:
+    return {"source": pin(model.source), "name": model.served_name}
 
 
 class HttpOptions(_Section):

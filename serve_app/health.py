@@ -30,11 +30,13 @@ class StatusWatch:
         *,
         refresh_s: float,
         stall_s: float,
+        stage: str = "generation",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._look = look
         self._refresh_s = refresh_s
         self._stall_s = stall_s
+        self._stage = stage
         self._clock = clock
         self._seen_at = clock()
         self._absence = "starting"  # why there is no status
@@ -57,8 +59,8 @@ class StatusWatch:
         except ArrCocError as error:
             self.status, self._absence = None, error.message
         except Exception:
-            _log.exception("the generation stage's status could not be read")
-            self.status, self._absence = None, "the generation stage gives no status"
+            _log.exception("the %s stage's status could not be read", self._stage)
+            self.status, self._absence = None, f"the {self._stage} stage gives no status"
 
     def trouble(self) -> str | None:
         """Why no answer can be expected; None when all is well."""
@@ -68,7 +70,7 @@ class StatusWatch:
         if self.status.last_step_age_s > self._stall_s:
             return "the engine has made no step for too long"
         if self._clock() - self._seen_at > _SILENCE_S:
-            return "the generation stage has given no status for too long"
+            return f"the {self._stage} stage has given no status for too long"
         return None
 
     def require_loaded(self) -> None:

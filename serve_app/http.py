@@ -4,8 +4,8 @@ It knows neither processes nor a model, nor what is asked on any path.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from opentelemetry.trace import Tracer
@@ -20,16 +20,20 @@ from starlette.routing import Route
 from arr_coc.engine.config import EngineConfig
 from arr_coc.errors import InvalidRequest
 from arr_coc.fairness import Pool
+from arr_coc.types import EngineStatus
 from serve_app.access.gate import Gate
 from serve_app.access.keys import Keyring
 from serve_app.admission import Turn
 from serve_app.body import FORM, JSON, BodyReader
 from serve_app.connection import Answer, WorkRoute
+from serve_app.embedding import Embedding
 from serve_app.envelope import Envelope
 from serve_app.errors import describe
 from serve_app.health import StatusWatch
+from serve_app.labelling import LabellingRoute
 from serve_app.limits import HttpLimits
 from serve_app.native import BATCH_ITEM, NativeRoutes
+from serve_app.openai.embeddings import EmbeddingRoutes
 from serve_app.openai.question import ChatLimits
 from serve_app.openai.routes import OpenAIRoutes
 from serve_app.openapi.document import openapi_endpoint
@@ -44,8 +48,11 @@ _ENDPOINTS = {
     "/stream_generate": "stream_generate",
     "/batch_predict": "batch_predict",
     "/v1/chat/completions": "chat_completions",
+    "/v1/embeddings": "embeddings",
+    "/predict": "predict",
 }
 ENDPOINTS = (*_ENDPOINTS.values(), BATCH_ITEM, OTHER)  # all that metrics tell apart
+Admit = Callable[[str], Turn]
 _PROBES = frozenset({"/live", "/health", "/metrics"})
 
 
@@ -58,6 +65,7 @@ def create_app(
     tracer: Tracer,
     render_metrics: RenderMetrics,
     versions: Mapping[str, str],
+    embedding: Embedding | None = None,
     memory: Pool | None = None,
     keys: Keyring | None = None,
     cors_origins: Collection[str] = (),
@@ -65,12 +73,17 @@ def create_app(
     """The whole HTTP application. Its lifespan watches the engine's status; ``render_metrics``
     gives Prometheus text, at once or awaited; ``versions`` are told by /health. Bodies count in
     ``memory``, in bytes; one of ``keys`` is asked for where there are any; pages of ``cors_origins``
-    may ask too."""
-    watch = StatusWatch(pipeline.status, refresh_s=limits.status_refresh_s, stall_s=engine.stall_s)
+    may ask too. Nothing embeds without an ``embedding``."""
+    watch = _watch(pipeline.status, limits, engine.stall_s, "generation")
     question_limits = QuestionLimits(engine.max_new_tokens_limit, limits.max_query_chars)
     native = NativeRoutes(pipeline, watch, question_limits, limits.max_batch, observer)
     chat_limits = ChatLimits(engine.max_new_tokens_limit, limits.max_query_chars, limits.max_pictures)
-    openai = OpenAIRoutes(pipeline, watch, chat_limits)
+    embedding_watch = None
+    if embedding is not None:
+        embedding_watch = _watch(embedding.status, limits, embedding.limits.stall_s, "embedding")
+    vectors = EmbeddingRoutes(embedding, embedding_watch)
+    labelling = LabellingRoute(embedding, vectors.served_model)
+    openai = OpenAIRoutes(pipeline, watch, chat_limits, vectors.served_model)
     reader = BodyReader(limits, memory or Pool(limits.max_buffered_bytes))
     page = read_assets()
     quiet = _PROBES.union(asset.path for asset in page)
@@ -82,7 +95,7 @@ def create_app(
             watch.require_loaded()
         return pipeline.admit(tenant)
 
-    def work(path: str, answer: Answer, *media_types: str) -> Route:
+    def work(path: str, answer: Answer, *media_types: str, admit: Admit = admit) -> Route:
         return Route(path, WorkRoute(answer, admit, reader, media_types), methods=["POST"])
 
     app = Starlette(
@@ -91,10 +104,17 @@ def create_app(
             work("/stream_generate", native.stream_generate, JSON, FORM),
             work("/batch_predict", native.batch_predict, JSON),
             work("/v1/chat/completions", openai.chat_completions, JSON),
+            work("/v1/embeddings", vectors.embeddings, JSON, admit=vectors.admit),
+            work("/predict", labelling.predict, JSON, FORM, admit=vectors.admit),
             Route("/v1/models", openai.models),
             Route("/v1/models/{model:path}", openai.model),
-            *probe_routes(pipeline, watch, versions, render_metrics),
-            Route("/openapi.json", openapi_endpoint(openai.served_model, limits.max_batch, version, locked)),
+            *probe_routes(pipeline, watch, versions, render_metrics, embedding_watch),
+            Route(
+                "/openapi.json",
+                openapi_endpoint(
+                    openai.served_model, vectors.served_model, limits.max_batch, version, locked
+                ),
+            ),
             *(asset.route for asset in page),
         ],
         middleware=[
@@ -110,10 +130,16 @@ def create_app(
             *([Middleware(Gate, keys=keys, open_paths=quiet)] if keys else []),
         ],
         exception_handlers={HTTPException: _no_such_route},
-        lifespan=_watching(watch),
+        lifespan=_watching(watch, *([embedding_watch] if embedding_watch else [])),
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _watch(
+    look: Callable[[], Awaitable[EngineStatus]], limits: HttpLimits, stall_s: float, stage: str
+) -> StatusWatch:
+    return StatusWatch(look, refresh_s=limits.status_refresh_s, stall_s=stall_s, stage=stage)
 
 
 def _cors(origins: Collection[str]) -> Middleware:
@@ -139,15 +165,15 @@ async def _no_such_route(request: Request, error: Exception) -> Response:
     )
 
 
-def _watching(watch: StatusWatch) -> Callable[[Starlette], Any]:
+def _watching(*watches: StatusWatch) -> Callable[[Starlette], Any]:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        looking = asyncio.create_task(watch.run())
+        looking = [asyncio.create_task(watch.run()) for watch in watches]
         try:
             yield
         finally:
-            looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await looking
+            for task in looking:
+                task.cancel()
+            await asyncio.gather(*looking, return_exceptions=True)
 
     return lifespan

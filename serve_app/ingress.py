@@ -1,6 +1,6 @@
-"""The Ray ingress: the HTTP application in a replica, and the two stages behind their handles.
+"""The Ray ingress: the HTTP application in a replica, and the stages behind their handles.
 
-Owns the translation between Ray's calls and the pipeline's Protocols: a typed error that crossed
+Owns the translation between Ray's calls and the stages' Protocols: a typed error that crossed
 processes comes out as itself, a dead replica as StageCrashed, and a cancelled call is cancelled in
 the stage. Knows nothing of bodies and statuses.
 """
@@ -21,6 +21,7 @@ from ray.serve.handle import DeploymentHandle
 from starlette.applications import Starlette
 
 from arr_coc.decoding import decoded_bytes
+from arr_coc.embedding.types import Embedded, EmbeddingAsk, EmbeddingStatus, Labelled
 from arr_coc.errors import ArrCocError, Cancelled, Overloaded
 from arr_coc.fairness import Pool
 from arr_coc.room import Room
@@ -33,9 +34,10 @@ from deployments.tracing import open_tracer, traced
 from serve_app.access.keys import Keyring
 from serve_app.admission import Door
 from serve_app.config import AppConfig
+from serve_app.embedding import Embedding, EmbeddingLimits, NothingGenerates
 from serve_app.errors import StageCrashed
 from serve_app.http import ENDPOINTS, create_app
-from serve_app.pipeline import Pipeline
+from serve_app.pipeline import GenerationStage, Pipeline, TextureStage
 from serve_app.remote.fetching import Fetcher
 
 _PACKAGES = ("arr-coc-serve", "ray", "torch", "transformers")
@@ -77,17 +79,37 @@ class GenerationHandle:
         return status
 
 
+class EmbeddingHandle:
+    """The embedding stage, in its replica."""
+
+    def __init__(self, handle: "DeploymentHandle[Any]") -> None:
+        self._handle = handle
+
+    async def embed(self, ask: EmbeddingAsk) -> Embedded:
+        embedded: Embedded = await _call(self._handle.embed.remote(traced(ask)))
+        return embedded
+
+    async def label(self, ask: EmbeddingAsk) -> Labelled:
+        labelled: Labelled = await _call(self._handle.label.remote(traced(ask)))
+        return labelled
+
+    async def status(self) -> EmbeddingStatus:
+        status: EmbeddingStatus = await _call(self._handle.status.remote())
+        return status
+
+
 @serve.ingress()
 class Ingress:
     """One ingress replica."""
 
     def __init__(
         self,
-        texture: "DeploymentHandle[Any]",
-        generation: "DeploymentHandle[Any]",
+        texture: "DeploymentHandle[Any] | None",
+        generation: "DeploymentHandle[Any] | None",
         config: AppConfig,
         metrics_directory: str,
         keys: Keyring | None,
+        embedding: "DeploymentHandle[Any] | None" = None,
     ) -> None:
         configure_logging()
         listen_on_node_address()
@@ -96,14 +118,25 @@ class Ingress:
         self._config = config
         self._keys = keys
         self._memory = Pool(config.http.max_buffered_bytes)
+        door = Door(config.admission)
         self._pipeline = Pipeline(
-            TextureHandle(texture),
-            GenerationHandle(generation),
-            Door(config.admission),
+            *_stages(texture, generation, embedding),
+            door,
             Room(config.http.max_decoded_bytes),
             weigh=partial(decoded_bytes, limits=config.pictures),
             fetch=_fetcher(config, self._memory).fetch if config.access.picture_hosts else None,
         )
+
+        self._embedding: Embedding | None = None
+        if embedding is not None:
+            self._embedding = Embedding(
+                EmbeddingHandle(embedding),
+                self._pipeline,
+                Door(config.embedding_admission, beside=door),
+                EmbeddingLimits(
+                    config.embedding.max_inputs, config.http.max_query_chars, config.embedding.stall_s
+                ),
+            )
 
     def __serve_build_asgi_app__(self) -> Starlette:
         return create_app(
@@ -114,6 +147,7 @@ class Ingress:
             tracer=open_tracer(self._config.tracing, "ingress"),
             render_metrics=self._scraper.scrape,  # a millisecond; a thread would wait longer for its turn
             versions=_versions(),
+            embedding=self._embedding,
             memory=self._memory,
             keys=self._keys,
             cors_origins=self._config.access.cors_origins,
@@ -121,7 +155,22 @@ class Ingress:
 
     async def drain(self, timeout_s: float) -> bool:
         """Refuse new work, wait for what is in flight; whether all of it ended in time."""
-        return await self._pipeline.drain(timeout_s)
+        draining = [self._pipeline.drain(timeout_s)]
+        if self._embedding is not None:
+            draining.append(self._embedding.drain(timeout_s))
+        return all(await asyncio.gather(*draining))
+
+
+def _stages(
+    texture: "DeploymentHandle[Any] | None",
+    generation: "DeploymentHandle[Any] | None",
+    embedding: "DeploymentHandle[Any] | None",
+) -> tuple[TextureStage, GenerationStage]:
+    if texture is not None and generation is not None:
+        return TextureHandle(texture), GenerationHandle(generation)
+    assert embedding is not None, "something is served"
+    nothing = NothingGenerates(EmbeddingHandle(embedding))
+    return nothing, nothing
 
 
 def _fetcher(config: AppConfig, memory: Pool) -> Fetcher:

@@ -193,12 +193,18 @@ class Server:
         from ray import serve
 
         ingress = serve.get_deployment_handle("Ingress", self._file.name)
-        generation = serve.get_deployment_handle("GenerationStage", self._file.name)
+        stages = [serve.get_deployment_handle(name, self._file.name) for name in self._stages()]
         finished = await _told(ingress, FINISH_S, patience_s=TELL_S)
         if not finished:
-            await _told(generation, 0.0, patience_s=TELL_S)
+            await asyncio.gather(*(_told(stage, 0.0, patience_s=TELL_S) for stage in stages))
             await _told(ingress, TELL_S, patience_s=TELL_S)
         return finished
+
+    def _stages(self) -> list[str]:
+        """Names of the deployments whose models may hold a request."""
+        app = self._file.app
+        generation = ["GenerationStage"] if app.generates else []
+        return generation + (["EmbeddingStage"] if app.embedding.source is not None else [])
 
     def _install_handlers(self) -> None:
         for number in _SIGNALS:

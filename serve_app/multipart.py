@@ -15,7 +15,7 @@ from arr_coc.errors import InvalidRequest
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-MAX_PARTS = 24
+MAX_PARTS = 160  # the labels of a picture are one each
 MAX_PART_HEADER_BYTES = 4096
 _MAX_BOUNDARY_CHARS = 70  # RFC 2046, 5.1.1
 

@@ -92,18 +92,18 @@ class Pipeline:
 
     async def answer(self, turn: Turn, ask: Ask, *images: Picture) -> Report:
         """The whole answer to ``ask`` about its pictures, in the order it shows them; or a typed error."""
-        async with self._held(turn, images) as encoded:
+        async with self.held(turn, images) as encoded:
             pictures = await self._prepare_all(turn, ask, encoded)
-            return await _in_time(turn, lambda: self._generation.answer(_handed_over(ask, turn), *pictures))
+            return await in_time(turn, lambda: self._generation.answer(_handed_over(ask, turn), *pictures))
 
     async def stream(self, turn: Turn, ask: Ask, *images: Picture) -> AsyncGenerator[Delta | Report, None]:
         """Deltas, then the report; or a typed error at any point. Closing it cancels the request."""
-        async with self._held(turn, images) as encoded:
+        async with self.held(turn, images) as encoded:
             pictures = await self._prepare_all(turn, ask, encoded)
             async with aclosing(self._generation.stream(_handed_over(ask, turn), *pictures)) as events:
                 while True:
                     try:
-                        event = await _in_time(turn, events.__anext__)
+                        event = await in_time(turn, events.__anext__)
                     except StopAsyncIteration:
                         raise StageCrashed(
                             "the generation stage ended before the answer was complete"
@@ -113,12 +113,12 @@ class Pipeline:
                         return
 
     @asynccontextmanager
-    async def _held(self, turn: Turn, images: Sequence[Picture]) -> AsyncIterator[list[bytes]]:
+    async def held(self, turn: Turn, images: Sequence[Picture]) -> AsyncIterator[list[bytes]]:
         """The encoded pictures, and room for the decoded ones, waited for until the deadline at most."""
         async with AsyncExitStack() as held:
             encoded = [await self._encoded(turn, image, held) for image in images]
             size = sum(map(self._weigh, encoded))
-            await _in_time(turn, lambda: held.enter_async_context(self._room.hold(size, turn.tenant)))
+            await in_time(turn, lambda: held.enter_async_context(self._room.hold(size, turn.tenant)))
             yield encoded
 
     async def _encoded(self, turn: Turn, image: Picture, held: AsyncExitStack) -> bytes:
@@ -127,7 +127,7 @@ class Pipeline:
         if self._fetch is None:
             raise not_allowed()
         fetched = self._fetch(image.url, turn.tenant)
-        return await _in_time(turn, lambda: held.enter_async_context(fetched))
+        return await in_time(turn, lambda: held.enter_async_context(fetched))
 
     async def _prepare_all(self, turn: Turn, ask: Ask, images: Sequence[bytes]) -> list[TexturedPicture]:
         """One after another: a request of many pictures takes no more of the stage than others do."""
@@ -139,16 +139,18 @@ class Pipeline:
             return self._texture.prepare(told, image)
 
         try:
-            return await _in_time(turn, attempt)
+            return await in_time(turn, attempt)
         except StageCrashed:  # the stage is pure, and nothing has been sent yet
-            return await _in_time(turn, attempt)
+            return await in_time(turn, attempt)
 
 
 def _handed_over(ask: Ask, turn: Turn) -> Ask:
     return replace(ask, remaining_s=turn.remaining_s(), tenant=turn.tenant)
 
 
-async def _in_time(turn: Turn, work: Callable[[], Awaitable[Result]]) -> Result:
+async def in_time(turn: Turn, work: Callable[[], Awaitable[Result]]) -> Result:
+    """What ``work`` gives, by the deadline of ``turn``. Raises DeadlineExceeded, and StageCrashed where it was
+    cancelled from elsewhere."""
     limit = asyncio.timeout(turn.remaining_s())
     try:
         async with limit:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from arr_coc.embedding.types import EmbeddingStatus
 from arr_coc.types import EngineStatus, Loading
 from serve_app.health import StatusWatch
 from serve_app.pipeline import Pipeline
@@ -36,6 +37,18 @@ class VisualTokensReply(_Reply):
     side: int
 
 
+class EmbeddingReply(_Reply):
+    """The model that embeds is loaded and warm. ``running`` texts and pictures are in its forward,
+    ``waiting`` ones wait for one; its vectors have so many ``dimensions``."""
+
+    model: str
+    device: str
+    dtype: str
+    running: int
+    waiting: int
+    dimensions: int
+
+
 class HealthReply(_Reply):
     """The model is loaded and warm. ``running`` sequences hold one of the ``slots``, ``waiting`` ones
     are queued for one."""
@@ -48,6 +61,7 @@ class HealthReply(_Reply):
     waiting: int
     slots: int
     visual_tokens: VisualTokensReply | None
+    embedding: EmbeddingReply | None
     versions: dict[str, str]
 
 
@@ -68,15 +82,20 @@ class UnavailableReply(_Reply):
 
 
 def probe_routes(
-    pipeline: Pipeline, watch: StatusWatch, versions: Mapping[str, str], render: RenderMetrics
+    pipeline: Pipeline,
+    watch: StatusWatch,
+    versions: Mapping[str, str],
+    render: RenderMetrics,
+    embedding: StatusWatch | None = None,
 ) -> list[Route]:
-    """The three routes; ``render`` gives Prometheus text, at once or awaited."""
+    """The three routes; ``render`` gives Prometheus text, at once or awaited. Health waits for the model that
+    embeds too, where there is one."""
 
     async def live(request: Request) -> Response:
         return _json(LiveReply(status="alive"))
 
     async def health(request: Request) -> Response:
-        reply = _health(pipeline, watch, versions)
+        reply = _health(pipeline, watch, versions, embedding)
         return _json(reply) if isinstance(reply, HealthReply) else _json(reply, 503)
 
     async def metrics(request: Request) -> Response:
@@ -89,12 +108,15 @@ def probe_routes(
 
 
 def _health(
-    pipeline: Pipeline, watch: StatusWatch, versions: Mapping[str, str]
+    pipeline: Pipeline, watch: StatusWatch, versions: Mapping[str, str], embedding: StatusWatch | None
 ) -> HealthReply | UnavailableReply:
     status = watch.status
     reason = "the server is shutting down" if pipeline.draining else watch.trouble()
     if reason is not None or status is None:
         return _unavailable(reason or "starting", status.loading if status is not None else None)
+    vectors = None if embedding is None else embedding.status
+    if embedding is not None and (reason := embedding.trouble()) is not None:
+        return _unavailable(reason, vectors.loading if vectors is not None else None)
     return HealthReply(
         status="ok",
         model=status.model,
@@ -104,6 +126,7 @@ def _health(
         waiting=status.waiting,
         slots=status.slots,
         visual_tokens=_visual_tokens(status),
+        embedding=_embedding(vectors),
         versions=dict(versions),
     )
 
@@ -112,6 +135,19 @@ def _unavailable(reason: str, loading: Loading | None) -> UnavailableReply:
     if loading is None:
         return UnavailableReply(status="unavailable", reason=reason)
     return UnavailableReply(status="loading", reason=reason, loading=LoadingReply(**asdict(loading)))
+
+
+def _embedding(status: EngineStatus | None) -> EmbeddingReply | None:
+    if not isinstance(status, EmbeddingStatus):
+        return None
+    return EmbeddingReply(
+        model=status.model,
+        device=status.device,
+        dtype=status.dtype,
+        running=status.running,
+        waiting=status.waiting,
+        dimensions=status.dimensions,
+    )
 
 
 def _visual_tokens(status: EngineStatus) -> VisualTokensReply | None:

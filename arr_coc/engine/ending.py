@@ -80,6 +80,7 @@ class Endings:
         row.phase, row.looking_at = Phase.FINISHED, None
         if row.slot >= 0:
             self._slots.leave(row)
+            self._scheduler.left(row, time.monotonic())
         self._outbox.put(row.outcome, item)
         times = row.times.milliseconds(time.monotonic())
         self.observer.finished(outcome_name(item), times, row.trace_headers)

@@ -43,7 +43,7 @@ class Scheduler(Generic[J]):
         self._window = Window(config.window_ms / 1e3, self.costs, adaptive=self._adaptive)
         interruption = Interruption(config.interrupt_s, self.costs)
         self._batching: Batching[J] = Batching(config.prefill_token_budget, interruption)
-        self._waiting: Waiting[J] = Waiting()
+        self._waiting: Waiting[J] = Waiting(config.slots)
         self._held: deque[J] = deque()  # slots, by jobs with more to prefill
 
     @property
@@ -76,6 +76,10 @@ class Scheduler(Generic[J]):
         """Charge ``job``'s tenant for one more token of its answer."""
         self._waiting.charge(job.tenant, 1)
 
+    def left(self, job: J, now: float) -> None:
+        """``job`` gave its slot back."""
+        self._waiting.left(job, now)
+
     def answered(self, seconds: float) -> None:
         """Take note of an answer that was complete so long after it got its slot."""
         self._throughput.answered(seconds)
@@ -94,7 +98,8 @@ class Scheduler(Generic[J]):
             return self._step(running, free_slots)
         if self._held:
             return self._cut(list(self._held), len(self._held), running, now)
-        wait = self._until_cut(now, running, free_slots)
+        slots, owed = self._waiting.open(now, free_slots)
+        wait = 0.0 if owed else self._until_cut(now, running, slots)
         if wait == 0.0:
             return self._start(now, running, free_slots)
         return self._step(running, free_slots) if running else Idle(wait)
@@ -123,10 +128,12 @@ class Scheduler(Generic[J]):
         return self._window.remaining(now, self._waiting.oldest, waiting, running)
 
     def _start(self, now: float, running: int, free_slots: int) -> "Prefill[J]":
-        queue, before = self._waiting.in_turn(), self._waiting.tokens
+        queue, before = self._waiting.startable(now, free_slots), self._waiting.tokens
         self._window.cut(now)
         self._refill.filled()
-        batch = self._cut(queue, self._waiting.room(now, free_slots), running, now)
+        batch = self._cut(queue, free_slots, running, now)
+        for job in batch.jobs:
+            self._waiting.started(job)
         started = before - self._waiting.tokens
         self._throughput.cut(now, started, left=bool(self._waiting))
         return batch

@@ -1,6 +1,7 @@
 """Who waits for a slot, and whose turn it is. Pure policy.
 
-Tenants take turns that give them equal numbers of tokens; a single one's jobs stay in their order.
+Tenants take turns that give them equal numbers of tokens, and may count on as many slots as they have
+lately used, up to an equal share; a single one's jobs stay in their order.
 """
 
 from collections import deque
@@ -8,18 +9,18 @@ from collections.abc import Container
 from typing import Generic
 
 from arr_coc.engine.plan import J, Job
-from arr_coc.fairness import Shares
+from arr_coc.fairness import Guarantees, Shares
 
-LATELY_S = 1.0  # so long after its last job a tenant is expected to ask again
+LATELY_S = 1.0  # so long after its last answer a tenant is expected to ask again
 
 
 class Waiting(Generic[J]):
     """The queue before the slots."""
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int) -> None:
         self._queue: deque[tuple[float, J]] = deque()
         self._shares = Shares()
-        self._asked: dict[str, float] = {}  # when each tenant last did
+        self._guarantees = Guarantees(slots, LATELY_S)
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -41,8 +42,8 @@ class Waiting(Generic[J]):
 
     def submit(self, job: J, now: float) -> None:
         """Queue a new job."""
-        self._asked[job.tenant] = now
         self._queue.append((now, job))
+        self._guarantees.ask(job.tenant, sum(each.tenant == job.tenant for _, each in self._queue), now)
 
     def drop(self, gone: Container[int]) -> None:
         """Forget the jobs whose ``id()`` is in ``gone``."""
@@ -52,15 +53,28 @@ class Waiting(Generic[J]):
         """So many tokens were computed for ``tenant``."""
         self._shares.charge(tenant, tokens)
 
-    def in_turn(self) -> list[J]:
-        """All of them, in the order in which to serve them."""
-        return self._shares.in_turn(self.jobs, price=_pending)
+    def started(self, job: J) -> None:
+        """``job`` has a slot."""
+        self._guarantees.take(job.tenant)
 
-    def room(self, now: float, free_slots: int) -> int:
-        """How many may start. Answers that started together often end together, and who asks again then
-        must not find all slots given to another tenant's backlog: half are left for the next cut."""
-        several = sum(now - asked < LATELY_S for asked in self._asked.values()) > 1
-        return (free_slots + 1) // 2 if several else free_slots
+    def left(self, job: J, now: float) -> None:
+        """``job`` has a slot no more."""
+        self._guarantees.give_back(job.tenant, now)
+
+    def startable(self, now: float, free_slots: int) -> list[J]:
+        """Those of whom any may start in ``free_slots``, in the order in which to."""
+        queue = self._shares.in_turn(self.jobs, price=_pending)
+        if not self._guarantees.several(now):
+            return queue
+        return self._guarantees.admitted(queue, free_slots, now)[0]
+
+    def open(self, now: float, free_slots: int) -> tuple[int, bool]:
+        """How many of ``free_slots`` those who wait may take; and whether some are owed them, since their
+        tenants hold less than they may count on."""
+        if not self._guarantees.several(now):
+            return free_slots, False
+        admitted, owed = self._guarantees.admitted(self.jobs, free_slots, now)
+        return (len(admitted) if len(admitted) < len(self) else free_slots), owed
 
 
 def _pending(job: Job) -> int:

@@ -1,6 +1,7 @@
 """The model families that are served, by the ``model_type`` of their ``config.json``. Imports nothing."""
 
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "llava", "blip-2")
+EMBEDDING_FAMILIES = ("clip", "siglip", "siglip2")
 
 PROMPTS = {
     # as https://huggingface.co/llava-hf/llava-1.5-7b-hf describes it

@@ -20,12 +20,11 @@ from arr_coc.model.adapter import Adapter
 from arr_coc.model.blip2 import Blip2
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.llava import Llava
-from arr_coc.model.precision import held_bytes
+from arr_coc.model.placement import placement, require_weights_fit
 from arr_coc.model.quantizing import arguments
 from arr_coc.model.qwen_vl import QwenVL
 from arr_coc.model.sources.files import require_family
-from arr_coc.model.sources.room import in_memory, require_memory
-from arr_coc.model.weights import Weights, measure
+from arr_coc.model.weights import measure
 
 _ADAPTERS: dict[str, type[Blip2] | type[Llava] | type[QwenVL]] = {
     "qwen2_vl": QwenVL,
@@ -47,7 +46,7 @@ def load(directory: Path, config: ModelConfig) -> Adapter:
     device, dtype = placement(config)
     weights = measure(directory)
     if device.type == "cpu":
-        _require_memory(directory, weights, dtype, config)
+        require_weights_fit(directory, weights, dtype, config)
     more = arguments(config.quantization, weights, device) if config.quantization else {}
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -60,23 +59,6 @@ def load(directory: Path, config: ModelConfig) -> Adapter:
         raise ModelLoadError(f"the model at {directory} cannot be loaded: {error}") from error
     mean, std = _normalisation(directory, family)
     return _ADAPTERS[family](config.served_name, model.to(device).eval(), tokenizer, mean, std)
-
-
-def placement(config: ModelConfig) -> tuple[torch.device, torch.dtype]:
-    """Device and dtype of ``config``. Raises ModelLoadError where cuda is asked for and there is none."""
-    has_cuda = torch.cuda.is_available()
-    if config.device == "cuda" and not has_cuda:
-        raise ModelLoadError("device 'cuda' is asked for, and there is no usable GPU")
-    device = torch.device("cuda" if has_cuda and config.device != "cpu" else "cpu")
-    return device, getattr(torch, config.chosen_dtype(device.type == "cuda"))
-
-
-def _require_memory(directory: Path, weights: Weights, dtype: torch.dtype, config: ModelConfig) -> None:
-    """Raises NoRoom where the weights do not fit beside what lies in memory already."""
-    whole = weights.parameters - weights.matrices
-    loaded = held_bytes(whole, weights.matrices, dtype.itemsize, config.quantization)
-    if loaded != weights.bytes or not in_memory(directory):
-        require_memory(loaded)
 
 
 def _normalisation(directory: Path, family: str) -> tuple[list[float], list[float]]:

@@ -65,19 +65,27 @@ class Direct:
         self._vlm.close()
 
 
-async def drive(spec: Spec, prepared: bool) -> None:
+async def drive(spec: Spec, direct: Direct, prepared: bool) -> None:
     """Run the cell and write it down."""
-    direct, requests, load = Direct(Path(spec.target)), spec.requests(), Load.parse(spec.load)
+    requests, load = spec.requests(), Load.parse(spec.load)
     if prepared:
         count = int(load.value) if load.kind == "batch" else sum(1 for _ in spec.times())
         for index in range(spec.first, spec.first + count):
             direct.prepare(requests[index])
     driver = Driver(direct.ask, requests, spec.first, is_right)
-    await driver.warm_up()
+    if spec.warm_up:
+        await driver.warm_up()
     cell = await spec.drive(driver)
     await asyncio.to_thread(direct.close)
     json.dump(to_json(cell), sys.stdout)
 
 
+def main() -> None:
+    """Load the model, which warms it up on a loop of its own, then run the cell."""
+    spec = Spec.read()
+    direct = Direct(Path(spec.target))
+    asyncio.run(drive(spec, direct, prepared=sys.argv[1] == "prepared"))
+
+
 if __name__ == "__main__":
-    asyncio.run(drive(Spec.read(), prepared=sys.argv[1] == "prepared"))
+    main()

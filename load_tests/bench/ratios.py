@@ -163,6 +163,8 @@ def _each(book: Book, above: Figure, below: Figure) -> tuple[float, ...]:
 
 
 def _ratios(pairs: Iterable[tuple[float | None, float | None]]) -> Iterator[float]:
+    """Nothing over nothing says nothing, nor does for ever over for ever."""
     for above, below in pairs:
-        if above is not None and below is not None:
-            yield above / below if below else math.inf
+        if above is None or below is None or above == below == 0 or (math.isinf(above) and math.isinf(below)):
+            continue
+        yield above / below if below else math.inf

@@ -33,9 +33,7 @@ def write(journal: Journal, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     rows = bars(journal.cells)
     (out / "table.md").write_text(markdown(journal, rows))
-    (out / "bars.json").write_text(
-        _json([{**asdict(row), "ratio": row.ratio, "verdict": row.verdict} for row in rows])
-    )
+    (out / "bars.json").write_text(_json([_told(row) for row in rows]))
     (out / "cells.json").write_text(_json({"settings": journal.settings, "cells": summaries(journal.cells)}))
     draw(journal.cells, out)
 
@@ -62,6 +60,11 @@ def markdown(journal: Journal, rows: Iterable[Row]) -> str:
         *_cell_lines(journal.cells),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _told(row: Row) -> dict[str, Any]:
+    rounds = [_figure(ratio) for ratio in row.rounds]
+    return {**asdict(row), "rounds": rounds, "ratio": _figure(row.ratio), "verdict": row.verdict}
 
 
 def summaries(book: Book) -> list[dict[str, Any]]:
@@ -99,7 +102,7 @@ def _cell_lines(book: Book) -> Iterable[str]:
             _relative(book, keys, lambda cell: cell.latency(0.99)),
             f"{100 * _median(book, keys, _unanswered):.1f}",
             f"{100 * _median(book, keys, _right):.0f}" if ends else "-",
-            f"{100 * _median(book, keys, lambda cell: cell.client_cpu):.1f}",
+            f"{100 * _median(book, keys, lambda cell: cell.client_cpu):.1f}" if PEERS[peer].speech else "-",
         ]
         yield f"| {mix} | {load} | {peer} | " + " | ".join(figures) + " |"
 
@@ -138,4 +141,4 @@ def _figure(value: float) -> float | None:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, indent=1) + "\n"
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"

@@ -1,4 +1,4 @@
-"""Why a chat request was not taken, in this project's words and with OpenAI's names of fields.
+"""Why a request was not taken, in this project's words and with OpenAI's names of fields.
 
 Says where it is wrong without repeating what was sent: paths hold names of ours and numbers only.
 """
@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from arr_coc.errors import InvalidRequest
+from serve_app.openai.embedding_request import INPUT, EmbeddingsRequest, ImageInput, TextInput
 from serve_app.openai.messages import AssistantMessage, ImagePart, ImageUrl, TextPart
 from serve_app.openai.request import (
     MAX_STOP_CHARS,
@@ -19,6 +20,7 @@ from serve_app.openai.request import (
 
 _MODELS: tuple[type[BaseModel], ...] = (
     ChatRequest, AssistantMessage, TextPart, ImagePart, ImageUrl, StreamOptions, Extension,
+    EmbeddingsRequest, TextInput, ImageInput,
 )  # fmt: skip
 _WANTED = {
     name: field.description
@@ -29,6 +31,7 @@ _WANTED = {
 _ITEMS = {
     "messages": "an object with role and content",
     "content": "an object with a type",
+    "input": INPUT,
     "stop": f"text of 1 to {MAX_STOP_CHARS} characters",
 }
 _TAGS = {

@@ -4,6 +4,7 @@ It knows HTTP and the pipeline's two calls; neither processes nor a model.
 """
 
 import time
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -24,22 +25,31 @@ from serve_app.sse import EventStream
 class OpenAIRoutes:
     """What OpenAI's clients call."""
 
-    def __init__(self, pipeline: Pipeline, watch: StatusWatch, limits: ChatLimits) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        watch: StatusWatch,
+        limits: ChatLimits,
+        embedding_model: Callable[[], str] = str,
+    ) -> None:
+        """``embedding_model`` tells the name of the model that embeds, "" where there is none."""
         self._pipeline = pipeline
         self._watch = watch
         self._limits = limits
+        self._embedding_model = embedding_model
         self._started = int(time.time())
 
     async def models(self, request: Request) -> Response:
-        """The one model that is served. Raises EngineClosed (``not_ready``) until it is loaded."""
-        models = ModelList(object="list", data=(self._card(),))
+        """The models that are served. Raises EngineClosed (``not_ready``) until they are loaded."""
+        models = ModelList(object="list", data=tuple(map(self._card, self._names())))
         return JSONResponse(models.model_dump(mode="json"))
 
     async def model(self, request: Request) -> Response:
         """The model of that name. Raises InvalidRequest (``model_not_found``) for any other."""
-        card = self._card()
-        self._require_served(request.path_params["model"])
-        return JSONResponse(card.model_dump(mode="json"))
+        name, served = request.path_params["model"], self._names()
+        if name not in served:
+            raise _not_served()
+        return JSONResponse(self._card(name).model_dump(mode="json"))
 
     async def chat_completions(self, request: Request, turn: Turn, fields: object) -> Response:
         """The next message of a conversation, whole or as a stream."""
@@ -80,16 +90,21 @@ class OpenAIRoutes:
         status = self._watch.status
         return status.model if status else ""
 
-    def _card(self) -> Model:
+    def _names(self) -> list[str]:
         self._watch.require_loaded()
-        return Model(id=self.served_model(), object="model", created=self._started, owned_by="arr-coc-serve")
+        return [name for name in dict.fromkeys((self.served_model(), self._embedding_model())) if name]
+
+    def _card(self, name: str) -> Model:
+        return Model(id=name, object="model", created=self._started, owned_by="arr-coc-serve")
 
     def _require_served(self, name: str) -> None:
         if self._watch.status is None:  # gone since the request was let in
             self._watch.require_loaded()
         if name != self.served_model():
-            raise InvalidRequest(
-                "no such model is served; GET /v1/models tells the one that is",
-                code="model_not_found",
-                param="model",
-            )
+            raise _not_served()
+
+
+def _not_served() -> InvalidRequest:
+    return InvalidRequest(
+        "no such model is served; GET /v1/models tells those that are", code="model_not_found", param="model"
+    )

@@ -45,26 +45,37 @@ _MORE_HEADERS = {401: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
 
 
 def openapi_endpoint(
-    model: Callable[[], str], max_batch: int, version: str, open_paths: Collection[str] | None
+    model: Callable[[], str],
+    embedding: Callable[[], str],
+    max_batch: int,
+    version: str,
+    open_paths: Collection[str] | None,
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Answers with the document; ``model`` tells the name of the served model, "" while there is none."""
+    """Answers with the document; ``model`` and ``embedding`` tell the names of the served models, "" while
+    there is none."""
 
-    @lru_cache(maxsize=2)
-    def written(name: str) -> bytes:
-        return json.dumps(document(name, max_batch, version, open_paths)).encode()
+    @lru_cache(maxsize=4)
+    def written(name: str, embedding_name: str) -> bytes:
+        told = document(name, max_batch, version, open_paths, embedding=embedding_name)
+        return json.dumps(told).encode()
 
     async def openapi(request: Request) -> Response:
-        return Response(written(model()), media_type="application/json")
+        return Response(written(model(), embedding()), media_type="application/json")
 
     return openapi
 
 
 def document(
-    model: str, max_batch: int, version: str, open_paths: Collection[str] | None = None
+    model: str,
+    max_batch: int,
+    version: str,
+    open_paths: Collection[str] | None = None,
+    *,
+    embedding: str = "",
 ) -> dict[str, Any]:
-    """The whole description; examples ask ``model``. All but ``open_paths`` need a key; without them nothing does."""
+    """The whole description; examples ask ``model`` and ``embedding``. All but ``open_paths`` need a key; without them nothing does."""
     paths: dict[str, dict[str, Any]] = {}
-    for operation in operations(model, max_batch):
+    for operation in operations(model, embedding, max_batch):
         locked = open_paths is not None and operation.path not in open_paths
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation, locked)
     statuses, schemes = (STATUSES, _SCHEMES) if open_paths is not None else (STATUSES - {401}, {})

@@ -65,6 +65,25 @@ def chats(model: str) -> Examples:
     }
 
 
+def embeddings(model: str) -> Examples:
+    """Of ``/v1/embeddings``, for the served ``model``; none where nothing embeds."""
+    if not model:
+        return {}
+    mixed = ["a red circle", {"text": "a blue square"}, {"image": _data_url()}]
+    return {
+        "text": {"model": model, "input": "a red circle"},
+        "mixed": {"model": model, "input": mixed, "encoding_format": "base64"},
+    }
+
+
+def labellings(model: str) -> Examples:
+    """Of ``/predict``, for the served ``model``; none where nothing embeds."""
+    if not model:
+        return {}
+    labels = ["red circle", "blue square", "green star"]
+    return {"labels": {"image": _data_url(), "labels": labels, "template": "a {} on white"}}
+
+
 def _data_url() -> str:
     """A red circle on white."""
     picture, file = Image.new("RGB", (64, 64), "white"), io.BytesIO()

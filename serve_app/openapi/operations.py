@@ -4,11 +4,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from serve_app.body import FORM, JSON
+from serve_app.labelling import PredictionReply
 from serve_app.openai.completion import Chunk, Completion, Model, ModelList
+from serve_app.openai.embedding_request import EmbeddingsRequest
+from serve_app.openai.embeddings import EmbeddingList
 from serve_app.openai.request import ChatRequest
-from serve_app.openapi.examples import Examples, batches, chats, questions
+from serve_app.openapi.examples import Examples, batches, chats, embeddings, labellings, questions
 from serve_app.openapi.schemas import (
     ErrorBody,
+    PictureLabels,
+    PictureLabelsForm,
     Schema,
     StreamedText,
     VisualQuestion,
@@ -53,9 +58,10 @@ class Operation:
         return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
 
 
-def operations(model: str, max_batch: int) -> tuple[Operation, ...]:
-    """Every call of a server of ``model`` that takes ``max_batch`` questions in one batch."""
-    return (*_asking(max_batch), *_openai(model), *_looking())
+def operations(model: str, embedding: str, max_batch: int) -> tuple[Operation, ...]:
+    """Every call of a server of ``model``, and of ``embedding``, "" where nothing embeds, that takes
+    ``max_batch`` questions in one batch."""
+    return (*_asking(max_batch), *_openai(model), *_embedding(embedding), *_looking())
 
 
 def _asking(max_batch: int) -> tuple[Operation, ...]:
@@ -88,8 +94,27 @@ def _openai(model: str) -> tuple[Operation, ...]:
             "ErrorBody and no `[DONE]`. Pictures are fetched only from hosts that the server lists. A picture stands "
             "before the text of its message where there is one text.",
         ),
-        Operation("get", "/v1/models", "The served model, in a list.", {JSON: Body(ref(ModelList))}, (*_ALWAYS, 503)),
-        Operation("get", "/v1/models/{model}", "The served model.", {JSON: Body(ref(Model))}, (404, *_ALWAYS, 503)),
+        Operation("get", "/v1/models", "The served models.", {JSON: Body(ref(ModelList))}, (*_ALWAYS, 503)),
+        Operation("get", "/v1/models/{model}", "A served model.", {JSON: Body(ref(Model))}, (404, *_ALWAYS, 503)),
+    )  # fmt: skip
+
+
+def _embedding(model: str) -> tuple[Operation, ...]:
+    labels = {JSON: Body(ref(PictureLabels), labellings(model)), FORM: Body(ref(PictureLabelsForm))}
+    return (
+        Operation(
+            "post", "/v1/embeddings", "Vectors of texts and pictures, as OpenAI's clients ask for them.",
+            {JSON: Body(ref(EmbeddingList))}, (404, *_WORK), {JSON: Body(ref(EmbeddingsRequest), embeddings(model))},
+            description="An item of `input` is a text, `{\"text\": ...}`, or `{\"image\": ...}` with a data URL: as "
+            "Jina's API has it, in one list and in one space. Vectors have length one, so that their dot product is "
+            "their cosine. A text that is too long is refused, never cut. 404 where no embedding model is served.",
+        ),
+        Operation(
+            "post", "/predict", "Which of some labels a picture shows, likeliest first.",
+            {JSON: Body(ref(PredictionReply))}, (404, *_WORK), labels,
+            description="Zero-shot: labels are any texts, put into the place of `{}` in `template`. A form repeats "
+            "`labels`. 404 where no embedding model is served.",
+        ),
     )  # fmt: skip
 
 

@@ -5,7 +5,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
+from serve_app.labelling import Labels, PredictionReply
 from serve_app.openai.completion import CARRIED, Chunk, Completion, ModelList
+from serve_app.openai.embedding_request import EmbeddingsRequest
+from serve_app.openai.embeddings import EmbeddingList
 from serve_app.openai.request import ChatRequest
 from serve_app.probes import HealthReply, LiveReply, UnavailableReply
 from serve_app.replies import Reply
@@ -28,6 +31,23 @@ class VisualQuestion(Question):
 
 class VisualQuestionForm(Question):
     """What is asked about a picture, as a form."""
+
+    image: Annotated[bytes, Field(description="a JPEG, PNG, WebP or GIF file")]
+
+
+class PictureLabels(Labels):
+    """A picture and what it may show, as JSON."""
+
+    image: Annotated[
+        str,
+        Field(
+            description="a data URL: data:image/...;base64, followed by base64; or an https URL of a listed host"
+        ),
+    ]
+
+
+class PictureLabelsForm(Labels):
+    """A picture and what it may show, as a form."""
 
     image: Annotated[bytes, Field(description="a JPEG, PNG, WebP or GIF file")]
 
@@ -61,6 +81,7 @@ class ErrorBody(BaseModel):
 
 _MODELS: tuple[type[BaseModel], ...] = (
     VisualQuestion, VisualQuestionForm, Reply, StreamedText, ErrorBody, ChatRequest, Completion, Chunk, ModelList,
+    PictureLabels, PictureLabelsForm, PredictionReply, EmbeddingsRequest, EmbeddingList,
     LiveReply, HealthReply, UnavailableReply,
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from operator import attrgetter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arr_coc.fairness import Pool, Shares
+from arr_coc.fairness import Guarantees, Pool, Shares
 
 
 @dataclass(eq=False)
@@ -124,3 +124,75 @@ def test_one_tenant_has_all_of_a_pool_and_no_more(moves: list[bool], capacity: i
             pool.take("a")
         elif not takes and pool.taken:
             pool.give_back("a")
+
+
+SLOTS = 8
+EVENTS = st.lists(st.tuples(st.sampled_from(("ask", "end", "wait")), TENANTS), max_size=120)
+
+
+class Slots:
+    """Slots that are given out as `Guarantees` says, as soon as any is free."""
+
+    def __init__(self) -> None:
+        self.guarantees = Guarantees(SLOTS, lately_s=10.0)
+        self.waiting: list[Wish] = []
+        self.running: list[Wish] = []
+        self.now = 0.0
+
+    def ask(self, tenant: str) -> Wish:
+        wish = Wish(tenant)
+        self.waiting.append(wish)
+        self.guarantees.ask(tenant, sum(each.tenant == tenant for each in self.waiting), self.now)
+        return wish
+
+    def end(self, tenant: str) -> None:
+        wish = next((each for each in self.running if each.tenant == tenant), None)
+        if wish is not None:
+            self.running.remove(wish)
+            self.guarantees.give_back(tenant, self.now)
+
+    def admit(self) -> None:
+        while True:
+            admitted, _ = self.guarantees.admitted(self.waiting, SLOTS - len(self.running), self.now)
+            if not admitted:
+                break
+            for wish in admitted:
+                self.waiting.remove(wish)
+                self.running.append(wish)
+                self.guarantees.take(wish.tenant)
+            assert len(self.running) <= SLOTS
+        assert self.running or not self.waiting
+
+    def happen(self, event: str, tenant: str) -> None:
+        if event == "ask":
+            self.ask(tenant)
+        elif event == "end":
+            self.end(tenant)
+        else:
+            self.now += 3.0
+
+
+@given(EVENTS, st.integers(1, SLOTS // 5))
+def test_who_goes_on_with_as_many_as_before_never_waits(events: list[tuple[str, str]], as_many: int) -> None:
+    slots = Slots()
+    for _ in range(as_many):
+        slots.ask("steady")
+    slots.admit()
+    for event in events:
+        slots.end("steady")
+        again = slots.ask("steady")
+        slots.admit()
+        assert again in slots.running
+        slots.happen(*event)
+        slots.admit()
+
+
+@given(EVENTS)
+def test_nobody_waits_for_ever(events: list[tuple[str, str]]) -> None:
+    slots = Slots()
+    for event in events:
+        slots.happen(*event)
+        slots.admit()
+    while slots.waiting:
+        slots.end(slots.running[0].tenant)
+        slots.admit()

@@ -15,6 +15,7 @@ from prometheus_client import Metric
 
 from arr_coc import errors as library_errors
 from arr_coc.errors import ArrCocError, ConfigError, InvalidRequest
+from deployments.embedding_metrics import EmbeddingMetrics
 from deployments.metrics import EngineMetrics, RequestMetrics, TextureMetrics
 from deployments.scraping import open_directory
 from serve_app import edge
@@ -49,7 +50,7 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Metric]:
     open_directory(str(tmp_path_factory.mktemp("metrics")))  # another test may have removed its own
     families = [
         family
-        for kind in (RequestMetrics, TextureMetrics, EngineMetrics)
+        for kind in (RequestMetrics, TextureMetrics, EngineMetrics, EmbeddingMetrics)
         for family in kind().registry.collect()
     ]
     return {family.name + ("_total" if family.type == "counter" else ""): family for family in families}

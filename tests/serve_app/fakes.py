@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from arr_coc.embedding.types import Embedded, EmbeddingAsk, EmbeddingStatus, Labelled
 from arr_coc.types import (
     Allocation,
     Ask,
@@ -149,6 +151,49 @@ class FakeGeneration:
 
     async def status(self) -> EngineStatus:
         return self.state if self.look is None else await self.look()
+
+
+VECTORS = EmbeddingStatus(
+    True, "ok", "fake-clip", "cpu", "float32", running=0, waiting=0, slots=4, last_step_age_s=0.0, dimensions=4
+)  # fmt: skip
+
+
+@dataclass
+class FakeEmbedding:
+    """A vector tells the input's length and its bytes; raises ``error`` instead where there is one."""
+
+    asks: list[EmbeddingAsk] = field(default_factory=list)
+    before: Callable[[], Awaitable[object]] = nothing
+    error: Exception | None = None
+    state: EmbeddingStatus = VECTORS
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def embed(self, ask: EmbeddingAsk) -> Embedded:
+        self.asks.append(ask)
+        try:
+            await self.before()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        if self.error is not None:
+            raise self.error
+        return Embedded(np.stack([vector_of(each) for each in ask.inputs]), 7, {"total": 1.23456})
+
+    async def label(self, ask: EmbeddingAsk) -> Labelled:
+        vectors = (await self.embed(ask)).vectors[1:]
+        return Labelled(
+            np.arange(1, 1 + len(vectors)) / sum(range(1 + len(vectors))), False, 9, {"total": 2.0}
+        )
+
+    async def status(self) -> EmbeddingStatus:
+        return self.state
+
+
+def vector_of(content: str | bytes) -> NDArray[np.float32]:
+    """What `FakeEmbedding` gives for an input."""
+    data = content.encode() if isinstance(content, str) else content
+    vector = np.array([1 + len(data), sum(data) / 7, sum(data[::2]), isinstance(content, str)], np.float32)
+    return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
 @dataclass

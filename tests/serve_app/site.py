@@ -15,10 +15,11 @@ from starlette.applications import Starlette
 
 from arr_coc.engine.config import EngineConfig
 from serve_app.admission import AdmissionConfig, Door
+from serve_app.embedding import Embedding, EmbeddingLimits
 from serve_app.http import create_app
 from serve_app.limits import HttpLimits
 from serve_app.pipeline import Fetch, Pipeline
-from tests.serve_app.fakes import FakeGeneration, FakeTexture, Ledger, question
+from tests.serve_app.fakes import FakeEmbedding, FakeGeneration, FakeTexture, Ledger, question
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Site:
     pipeline: Pipeline
     texture: FakeTexture
     generation: FakeGeneration
+    embedding: FakeEmbedding
     ledger: Ledger
     client: httpx.AsyncClient
     port: int = 0
@@ -41,6 +43,7 @@ def make_site(
     texture: Any = None,
     generation: Any = None,
     *,
+    embedding: Any = None,
     limits: HttpLimits | None = None,
     admission: AdmissionConfig | None = None,
     metrics: Callable[[], bytes | Awaitable[bytes]] = lambda: b"up 1\n",
@@ -48,10 +51,12 @@ def make_site(
     fetch: Fetch | None = None,
     **access: Any,
 ) -> Site:
-    """An application over fake stages; ``texture`` and ``generation`` may be any such stage."""
+    """An application over fake stages; ``texture``, ``generation`` and ``embedding`` may be any such stage.
+    Nothing embeds by default."""
     texture, generation, ledger = texture or FakeTexture(), generation or FakeGeneration(), Ledger()
     door = Door(admission or AdmissionConfig(), chance=lambda: 0.5)
     pipeline = Pipeline(texture, generation, door, fetch=fetch)
+    beside = Door(admission or AdmissionConfig(), chance=lambda: 0.5, beside=door)
     app = create_app(
         pipeline,
         limits or HttpLimits(status_refresh_s=0.01),
@@ -60,10 +65,11 @@ def make_site(
         tracer=tracer or NoOpTracer(),
         render_metrics=metrics,
         versions={"arr-coc-serve": "0"},
+        embedding=embedding and Embedding(embedding, pipeline, beside, EmbeddingLimits(8, 1000)),
         **access,
     )
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
-    return Site(app, pipeline, texture, generation, ledger, client)
+    return Site(app, pipeline, texture, generation, embedding, ledger, client)
 
 
 @asynccontextmanager

@@ -92,3 +92,29 @@ def test_spans_are_not_promised_where_nothing_can_send_them(
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
     with pytest.raises(ConfigError, match="tracing"):
         checked_config(path, environment)
+
+
+def test_nothing_embeds_by_default_and_a_model_that_does_is_pinned(tmp_path: Path) -> None:
+    assert AppConfig().embedding.source is None
+    beside = AppConfig.model_validate({"embedding": {"source": str(tmp_path)}}).with_pinned_model()
+    assert beside.embedding.model.served_name == tmp_path.name
+    assert beside.generates
+    assert beside.ingress_ongoing > AppConfig().ingress_ongoing
+    assert beside.embedding_admission.max_in_flight == beside.embedding.max_queue
+    alone = AppConfig.model_validate({"embedding": {"source": str(tmp_path), "alone": True}})
+    assert not alone.generates
+
+
+@pytest.mark.parametrize(
+    ("embedding", "says"),
+    [
+        ({"alone": True}, "embedding.source"),
+        ({"source": "demo"}, "the same name"),
+        ({"source": "/clip", "device": "cuda"}, "num_gpus"),
+        ({"source": "gs://"}, "source"),
+        ({"window_ms": 51}, "window_ms"),
+    ],
+)
+def test_what_cannot_embed_is_refused(embedding: dict[str, object], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        AppConfig.model_validate({"embedding": embedding})

@@ -8,6 +8,7 @@ import logging
 import time
 from pathlib import Path
 
+from arr_coc.model.families import EMBEDDING_FAMILIES, FAMILIES
 from arr_coc.model.sources.files import Remote, itemsize, require_described, require_family, weights
 from arr_coc.model.sources.progress import Meter
 from arr_coc.model.sources.room import require_room
@@ -30,7 +31,7 @@ def fetch(remote: Remote, entry: Entry, cpu_itemsize: int | None) -> None:
     meter = Meter(entry.progress, sum(file.size for file in small))
     download(remote, small, entry.files, meter)
     require_described(entry.files, entry.source)
-    require_family(entry.files)
+    require_family(entry.files, FAMILIES + EMBEDDING_FAMILIES)
     large = weights(remote.files, entry.files)
     size = sum(file.size for file in large)
     meter = Meter(entry.progress, size)

@@ -3,14 +3,14 @@
 import base64
 import hashlib
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from arr_coc.errors import ModelLoadError, NotSafetensors, SourceNotFound, UnsupportedFamily
 from arr_coc.geometry import geometry
-from arr_coc.model.families import FAMILIES
+from arr_coc.model.families import EMBEDDING_FAMILIES, FAMILIES
 
 Algorithm = Literal["crc32c", "sha256", "git"]
 """What a digest is of: Cloud Storage's crc32c (base64), a sha256, or git's id of a blob (hexadecimal)."""
@@ -86,18 +86,26 @@ def require_described(directory: Path, source: str) -> None:
         )
 
 
-def require_family(directory: Path) -> str:
-    """The family of the model in ``directory``.
+def require_family(directory: Path, families: Sequence[str] = FAMILIES) -> str:
+    """The family of the model in ``directory``, one of ``families``.
 
-    Raises UnsupportedFamily where it is none of those that are served, ModelLoadError where it is, but not in
-    this variant.
+    Raises UnsupportedFamily where it is none of them, ModelLoadError where it is, but not in this variant.
     """
     config = _read(directory / "config.json")
     family = config.get("model_type")
-    if family not in FAMILIES:
-        raise UnsupportedFamily(f"family {family!r} is not served; served are {', '.join(FAMILIES)}")
+    if family not in families:
+        raise UnsupportedFamily(
+            f"family {family!r} is not served; served are {', '.join(families)}{_hint(family)}"
+        )
     geometry(config)
     return str(family)
+
+
+def _hint(family: Any) -> str:
+    """Where a family that is not served here would be."""
+    if family in EMBEDDING_FAMILIES:
+        return f"; embedding.source takes {', '.join(EMBEDDING_FAMILIES)}"
+    return "; model.source takes it" if family in FAMILIES else ""
 
 
 def itemsize(directory: Path) -> int:

@@ -188,17 +188,30 @@ def test_a_flood_does_not_keep_another_tenant_waiting() -> None:
     assert [job for job in served if job.tenant == "other"] == other
 
 
-def test_where_several_ask_a_backlog_does_not_take_all_slots_at_once() -> None:
-    scheduler = _scheduler()
-    for _ in range(20):
+def test_who_asks_again_finds_the_slots_that_it_had_in_spite_of_a_backlog() -> None:
+    scheduler = _scheduler(slots=8)
+    for _ in range(40):
         scheduler.submit(Job(1, tenant="flood"), 0.0)
-    assert len(_cut(scheduler, slots=6)) == 6  # alone
-    scheduler.submit(Job(1, tenant="other"), 0.0)
-    cut = _cut(scheduler, slots=6)
-    assert sorted(job.tenant for job in cut) == ["flood", "flood", "other"]
-    plan = scheduler.plan(LATELY_S, 0, 6)  # gone
+    flood = _cut(scheduler, slots=8)
+    assert len(flood) == 8  # alone
+    first, second = Job(1, tenant="other"), Job(1, tenant="other")
+    for job in (first, second):
+        scheduler.submit(job, 0.0)
+    for job in flood[:4]:
+        scheduler.left(job, 0.0)
+    assert _cut(scheduler, slots=4) == [first, second]  # what others wait for is left to them
+    assert [job.tenant for job in _cut(scheduler, slots=2)] == ["flood", "flood"]
+    scheduler.left(first, 0.5)
+    scheduler.left(second, 0.5)
+    assert scheduler.plan(0.5, 6, 2) == Decode()  # for the other, which may ask again
+    scheduler.submit(first, 0.5)
+    plan = scheduler.plan(0.5, 0, 2)
     assert isinstance(plan, Prefill)
-    assert len(plan.jobs) == 6
+    assert plan.jobs == [first]
+    scheduler.left(first, 0.5)
+    plan = scheduler.plan(0.5 + LATELY_S, 0, 2)  # it has gone
+    assert isinstance(plan, Prefill)
+    assert [job.tenant for job in plan.jobs] == ["flood", "flood"]
 
 
 def test_answers_are_charged_too() -> None:

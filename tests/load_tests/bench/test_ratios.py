@@ -113,3 +113,9 @@ def test_a_peer_that_answers_nothing_is_infinitely_slower() -> None:
     lost = Cell((Outcome(0.0, 90.0, 90.0, 0, 0, False),), 6.0, 0.0, 0.0)
     book = closed("arr-coc", [40.0]) | {Key("mosec", "unique", "closed-32", 0): lost}
     assert row(book, "answers/s", "mosec").ratio == math.inf
+
+
+def test_two_that_answer_nothing_are_not_held_against_each_other() -> None:
+    nothing = Cell((), 6.0, 10.0, 0.0)
+    book = {Key(peer, "lengths", "own-0.8-stream", 0): nothing for peer in ("arr-coc", "mosec")}
+    assert bars(book) == []

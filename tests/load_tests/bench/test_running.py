@@ -7,6 +7,7 @@ import pytest
 from load_tests.bench import mixes, running
 from load_tests.bench.journal import Journal, Key
 from load_tests.bench.mixes import draw
+from load_tests.bench.models import make
 from load_tests.bench.outcome import Cell, Outcome
 from load_tests.bench.peers import PEERS, Peer, Start
 from load_tests.bench.running import Bench
@@ -70,3 +71,14 @@ def test_a_peer_that_ends_is_told_and_the_next_one_is_measured(
     assert len(closed.outcomes) >= 32
     assert open_.offered == pytest.approx(0.5 * closed.rate(), rel=0.02)
     assert {outcome.tokens for outcome in closed.outcomes} == {32}
+
+
+@pytest.mark.server  # no server, but seconds: it loads the model
+@pytest.mark.parametrize(("peer", "load"), [("engine", "closed-2"), ("offline", "batch-4")])
+def test_the_engine_is_called_directly(cache: Path, peer: str, load: str) -> None:
+    make("demo", cache / "models" / "demo")
+    key = Key(peer, "unique", load, 0)
+    journal = Journal(cache / "journal.jsonl", SETTINGS)
+    assert Bench(journal, cache, 0.3).run([key]) == []
+    assert journal.cells[key].statuses.keys() == {200}
+    assert {outcome.tokens for outcome in journal.cells[key].outcomes} == {32}
