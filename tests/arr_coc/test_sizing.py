@@ -53,10 +53,11 @@ def test_a_model_that_is_let_go_is_gone_and_so_is_its_memory() -> None:
     config = ModelConfig(device="cpu", threads=1)
     vlm = VisionLanguageModel.load(config, engine, Silent())
     before = held_bytes(config)
-    known = [weakref.ref(each) for each in (vlm, vlm._engine, vlm._adapter, vlm._engine._cache.keys[0])]
-    cache = sum(tensor.nbytes for tensor in (*vlm._engine._cache.keys, *vlm._engine._cache.values))
+    slots = vlm._engine._runner._cache
+    known = [weakref.ref(each) for each in (vlm, vlm._engine, vlm._adapter, slots.keys[0])]
+    cache = sum(tensor.nbytes for tensor in (*slots.keys, *slots.values))
     vlm.close()
-    del vlm
+    del vlm, slots
     give_back()
     assert [each() for each in known] == [None] * 4
     assert before - held_bytes(config) > cache / 2  # of what was never touched nothing has to come back

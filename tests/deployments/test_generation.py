@@ -32,8 +32,8 @@ from tests.system.fake import WAITING, FakeModel
 
 def _stage(directory: Path, load: Load, *models: ModelConfig, **more: Any) -> GenerationStage:
     served = {model.served_name: model for model in models or [ModelConfig()]}
-    stage = more.pop("stage", GenerationStageConfig())
-    return GenerationStage(served, EngineConfig(), stage, str(directory), TracingConfig(), load, **more)
+    engine, stage = more.pop("engine", EngineConfig()), more.pop("stage", GenerationStageConfig())
+    return GenerationStage(served, engine, stage, str(directory), TracingConfig(), load, **more)
 
 
 async def _loaded(stage: GenerationStage) -> None:
@@ -119,13 +119,11 @@ async def test_closing_a_stream_ends_the_request_in_the_model(tmp_path: Path) ->
 async def test_one_of_several_counts_as_started_when_its_model_is_loaded(tmp_path: Path) -> None:
     gate = threading.Event()
 
-    def load(model: ModelConfig, engine: EngineConfig, observer: Observer) -> FakeModel:
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer, tell: Tell) -> FakeModel:
         gate.wait(10)
         return FakeModel(engine, observer)
 
-    stage = GenerationStage(
-        ModelConfig(), EngineConfig(), str(tmp_path), TracingConfig(), load, joins_loaded=True
-    )
+    stage = _stage(tmp_path, load, joins_loaded=True)
     looked = asyncio.create_task(stage.check_health())
     await asyncio.sleep(0.05)
     assert not looked.done()
@@ -135,23 +133,19 @@ async def test_one_of_several_counts_as_started_when_its_model_is_loaded(tmp_pat
 
 
 async def test_one_of_several_whose_model_cannot_be_loaded_never_starts(tmp_path: Path) -> None:
-    def load(model: ModelConfig, engine: EngineConfig, observer: Observer) -> FakeModel:
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer, tell: Tell) -> FakeModel:
         raise ModelLoadError("weights are broken")
 
-    stage = GenerationStage(
-        ModelConfig(), EngineConfig(), str(tmp_path), TracingConfig(), load, joins_loaded=True
-    )
+    stage = _stage(tmp_path, load, joins_loaded=True)
     with pytest.raises(RuntimeError, match="weights are broken"):
         await stage.check_health()
 
 
 async def test_the_autoscaler_hears_of_the_tokens_that_wait(tmp_path: Path) -> None:
-    def load(model: ModelConfig, engine: EngineConfig, observer: Observer) -> FakeModel:
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer, tell: Tell) -> FakeModel:
         return FakeModel(engine, observer)
 
-    stage = GenerationStage(
-        ModelConfig(), EngineConfig(slots=2), str(tmp_path), TracingConfig(), load, joins_loaded=True
-    )
+    stage = _stage(tmp_path, load, engine=EngineConfig(slots=2), joins_loaded=True)
     await stage.check_health()
     asked = [asyncio.create_task(stage.answer(Ask("x", "slow 100"), PICTURE)) for _ in range(5)]
     while (await stage.status()).waiting < 3:

@@ -107,7 +107,7 @@ def stage_of(directory: Path, world: World, *names: str, when: str = "start") ->
     models = {name: ModelConfig(name=name, when=when) for name in names}  # type: ignore[arg-type]
     return GenerationStage(
         models, EngineConfig(), GenerationStageConfig(models_gib=1), str(directory), TracingConfig(),
-        world.load, Memory(world),
+        world.load, memory=Memory(world),
     )  # fmt: skip
 
 

@@ -35,7 +35,11 @@ NOT_RUN = (
     ),
     Exempt("docs/deploying.md", "make container ", "needs root and builds for minutes; a job of its own"),
     Exempt("docs/deploying.md", "arr-coc deploy --project my-project\n", "would deploy; its dry run is run"),
-    Exempt("docs/deploying.md", "kubectl apply", "needs a cluster; its schema is checked in tests/serve_app/kuberay"),
+    Exempt(
+        "docs/deploying.md",
+        "kubectl apply",
+        "needs a cluster; its schema is checked in tests/serve_app/kuberay",
+    ),
     Exempt("docs/how_it_works.md", "python -m load_tests.simulate", "simulates for many minutes"),
     Exempt("docs/measuring.md", "make bench", "takes half an hour, and installs the peers"),
     Exempt("docs/measuring.md", "make quality", "takes an hour"),

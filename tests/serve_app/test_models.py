@@ -47,7 +47,7 @@ async def test_a_form_and_a_stream_choose_too(two: Site) -> None:
 
 async def test_openais_clients_see_all_of_them(two: Site) -> None:
     listed = (await two.client.get("/v1/models")).json()["data"]
-    assert [model["id"] for model in listed] == ["one", "two"]
+    assert [model["id"] for model in listed] == ["one", "two", "fake-clip"]
     assert (await two.client.get("/v1/models/two")).json()["id"] == "two"
     body = {"model": "two", "messages": [{"role": "user", "content": "hello"}]}
     reply = await two.client.post("/v1/chat/completions", json=body)
