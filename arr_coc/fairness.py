@@ -83,10 +83,10 @@ class Guarantees:
         if not self._held[tenant]:
             del self._held[tenant]
 
-    def several(self, now: float) -> bool:
-        """Whether more than one tenant is there."""
+    def several(self, waiting: Iterable[T], now: float) -> bool:
+        """Whether more than one tenant is there, those of ``waiting`` included, however long they wait."""
         self._forget(now)
-        return len(self._seen) > 1
+        return len(self._seen) > 1 or len(self._seen.keys() | {each.tenant for each in waiting}) > 1
 
     def admitted(self, waiting: Iterable[T], free: int, now: float) -> tuple[list[T], bool]:
         """Those of ``waiting``, in their order, that may have one of the ``free`` places each; and whether

@@ -115,6 +115,18 @@ class Residency:
         """Whether the size of ``model`` is known."""
         return model in self._models and self._models[model].size is not None
 
+    def to_measure(self, model: str) -> bool:
+        """Whether ``model`` has to be measured for those who will ask for it; said once, as by `settle`."""
+        self._models.setdefault(model, _Model())
+        if not self._unknown(model):
+            return False
+        self._measuring.add(model)
+        return True
+
+    def spare(self, model: str) -> bool:
+        """Whether there is room for ``model``, of known size, that nobody has or waits for."""
+        return not self._waiting and self.fits(self._size(model))
+
     def stage(self, model: str) -> Stage:
         """Where ``model`` is."""
         return self._models[model].stage if model in self._models else Stage.ABSENT

@@ -3,6 +3,7 @@
 Weights load in a thread, as the generation stage's do. Knows neither HTTP nor what vectors are for.
 """
 
+import asyncio
 import gc
 import logging
 import threading
@@ -19,6 +20,7 @@ from arr_coc.errors import ArrCocError, EngineClosed
 from arr_coc.model.source import downloading
 from deployments.config import FAILED, EmbeddingStageConfig, TracingConfig
 from deployments.embedding_metrics import EmbeddingMetrics
+from deployments.gathering import Counted, counted
 from deployments.generation import placed
 from deployments.listening import listen_on_node_address
 from deployments.logs import configure_logging
@@ -66,7 +68,7 @@ class EmbeddingStage:
     ) -> None:
         configure_logging()
         listen_on_node_address()
-        open_directory(metrics_directory)
+        self._metrics_directory = open_directory(metrics_directory)
         self._observer = EmbeddingMetrics()
         self._tracer = open_tracer(tracing, "embedding")
         self._config = config
@@ -131,6 +133,10 @@ class EmbeddingStage:
         ended = self._loaded_model is not None and not status.ready and status.detail != "draining"
         if ended or status.detail.startswith(FAILED):
             raise RuntimeError(status.detail)
+
+    async def counted(self) -> Counted:
+        """What this replica's node has counted."""
+        return await asyncio.to_thread(counted, self._metrics_directory)
 
     def _model(self) -> EmbeddingModel:
         if self._loaded_model is None:

@@ -8,7 +8,7 @@ import asyncio
 import faulthandler
 import os
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,6 +130,7 @@ class GenerationStage:
             ready=ready,
             detail=detail,
             running=sum(status.running for status in engines.values()),
+            slots=self._slots(engines.values()),
             waiting=sum(status.waiting for status in engines.values()) + self._models.waiting,
             last_step_age_s=max((status.last_step_age_s for status in engines.values()), default=0.0),
             backlog=shortest,
@@ -186,12 +187,20 @@ class GenerationStage:
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What Ray Serve's autoscaler hears of this replica; asked every few seconds."""
-        status = await self.status()
-        return autoscaling.stats(status.backlog.tokens, status.running, status.slots)
+        engines = [each.status() for each in self._models.loaded().values()]
+        return autoscaling.stats(
+            sum(status.backlog.tokens for status in engines),
+            sum(status.running for status in engines),
+            self._slots(engines),
+        )
 
     async def counted(self) -> Counted:
         """What this replica's node has counted."""
         return await asyncio.to_thread(counted, self._metrics_directory)
+
+    def _slots(self, engines: Iterable[EngineStatus]) -> int:
+        """Of all models that are loaded; those that one will have while there is none."""
+        return sum(status.slots for status in engines) or self._engine.slots
 
     def _named(self, ask: Ask) -> str:
         """The model that shall answer."""

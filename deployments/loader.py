@@ -18,7 +18,8 @@ _GIB = 2**30
 
 
 class Loader:
-    """Blocks in every method; they are called from threads, for one model at a time."""
+    """Blocks in every method; they are called from threads: one model is loaded at a time, and
+    others may be measured meanwhile."""
 
     def __init__(
         self,
@@ -38,8 +39,13 @@ class Loader:
         self._tell = tell
         self._observers: dict[str, EngineTally] = {}
         self._limit: int | None = None
-        self.progress: LoadProgress | None = None
-        """Of what is under way."""
+        self._loading: dict[str, LoadProgress] = {}
+        self._measuring: dict[str, LoadProgress] = {}
+
+    @property
+    def progress(self) -> LoadProgress | None:
+        """Of what is under way; of the load where models are measured beside it."""
+        return next(iter((*self._loading.values(), *self._measuring.values())), None)
 
     def measured(self, name: str) -> tuple[int, int]:
         """Bytes that a model will hold, and that all may together, which is found out the first time.
@@ -47,11 +53,11 @@ class Loader:
         Downloads the model where it has to be. Raises NoRoom where it can never fit, and ModelLoadError.
         """
         config = self._configs[name]
-        self.progress = LoadProgress(config, self._memory)
+        self._measuring[name] = LoadProgress(config, self._memory)
         try:
             size = self._memory.needed(config, self._engine)
         finally:
-            self.progress = None
+            del self._measuring[name]
         if self._limit is None:
             self._limit = self._memory.limit(config)
         _log.info({"event": "model measured", "model": name, "bytes": size, "limit": self._limit})
@@ -66,7 +72,7 @@ class Loader:
     def load(self, name: str) -> tuple[Answerer, float]:
         """The model, loaded and warm, and the seconds that took. Raises ModelLoadError."""
         began, config, observer = time.monotonic(), self._configs[name], self._tally.engine()
-        self.progress = progress = LoadProgress(config, self._memory)
+        self._loading[name] = progress = LoadProgress(config, self._memory)
 
         def tell(phase: StartPhase, size: int) -> None:
             progress.begin(phase, size)
@@ -78,7 +84,7 @@ class Loader:
             self._memory.give_back()
             raise
         finally:
-            self.progress = None
+            del self._loading[name]
         self._observers[name] = observer
         seconds = time.monotonic() - began
         _log.info({"event": "model loaded", "model": name, "s": round(seconds, 2)})

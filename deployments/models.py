@@ -118,11 +118,16 @@ class Models:
         await asyncio.gather(*(answerer.drain(0.0) for answerer in answerers))
 
     def expect(self, name: str) -> None:
-        """A request for the model is on its way: begin what its first load takes, unless that could take
-        another model's place."""
+        """A request for the model is on its way: have it measured, and loaded where that takes the place of no
+        other."""
         with self._lock:
-            known = self._policy.knows(name)
-            if self._draining or self._policy.stage(name) is not Stage.ABSENT or (self._limited and known):
+            if self._draining or self._policy.stage(name) is not Stage.ABSENT:
+                return
+            if not self._policy.knows(name):
+                if self._policy.to_measure(name):
+                    self._in_thread(self._measure_expected, name)
+                return
+            if not self._policy.spare(name):
                 return
             visit, turn = self._ask(name)
         self._in_thread(self._await, visit, turn)
@@ -270,6 +275,11 @@ class Models:
         with self._lock:
             self._policy.measured(name, size)
             self._settle()
+
+    def _measure_expected(self, name: str) -> None:
+        self._measure(name)
+        if self._policy.knows(name):  # else that failed
+            self.expect(name)
 
     def _load(self, name: str) -> None:
         try:

@@ -66,6 +66,7 @@ def create_app(
     render_metrics: RenderMetrics,
     versions: Mapping[str, str],
     embedding: Embedding | None = None,
+    generates: bool = True,
     memory: Pool | None = None,
     keys: Keyring | None = None,
     cors_origins: Collection[str] = (),
@@ -74,10 +75,14 @@ def create_app(
     """The whole HTTP application. Its lifespan watches the engine's status; ``render_metrics``
     gives Prometheus text, at once or awaited; ``versions`` are told by /health. Bodies count in
     ``memory``, in bytes; one of ``keys`` is asked for where there are any; pages of ``cors_origins``
-    may ask too. Nothing embeds without an ``embedding``. With ``looks_first`` it has started when it has
+    may ask too. Nothing embeds without an ``embedding``; where nothing
+    ``generates`` the engine's status is that one's. With ``looks_first`` it has started when it has
     looked for an engine, not before: where it takes another's place, engines are there, and its first
     requests must not be refused."""
-    watch = _watch(pipeline.status, limits, engine.stall_s, "generation")
+    if embedding is None or generates:
+        watch = _watch(pipeline.status, limits, engine.stall_s, "generation")
+    else:
+        watch = _watch(pipeline.status, limits, embedding.limits.stall_s, "embedding")
     question_limits = QuestionLimits(engine.max_new_tokens_limit, limits.max_query_chars)
     native = NativeRoutes(pipeline, watch, question_limits, limits.max_batch, observer)
     chat_limits = ChatLimits(engine.max_new_tokens_limit, limits.max_query_chars, limits.max_pictures)

@@ -91,6 +91,10 @@ class GenerationHandle:
     async def _status_of_all(self) -> EngineStatus:
         replies = await everybody(self._handle, "status")
         statuses = [reply for reply in replies if isinstance(reply, EngineStatus)]
+        if not any(status.ready for status in statuses):
+            for reply in replies:
+                if isinstance(reply, TimeoutError):  # that one may be ready: nothing is known
+                    raise reply
         if not statuses:
             raise EngineClosed("No engine is ready.", code="not_ready")
         return combined(statuses)
@@ -132,7 +136,7 @@ class Ingress:
         listen_on_node_address()
         self._metrics_directory = open_directory(metrics_directory)
         self._scraper = Scraper(self._metrics_directory)
-        self._stages = [stage for stage in (texture, generation) if stage is not None]
+        self._stages = [stage for stage in (texture, generation, embedding) if stage is not None]
         self._places = Places()
         self._config = config
         self._keys = keys
@@ -169,6 +173,7 @@ class Ingress:
             render_metrics=self._gathered if self._config.several_engines else self._scraper.scrape,
             versions=_versions(),
             embedding=self._embedding,
+            generates=self._config.generates,
             memory=self._memory,
             keys=self._keys,
             cors_origins=self._config.access.cors_origins,
@@ -239,15 +244,21 @@ def _versions() -> dict[str, str]:
 async def everybody(handle: "DeploymentHandle[Any]", method: str) -> list[Any]:
     """What each replica of a stage says; exceptions of those that fail, nothing where there is none.
 
-    Raises TimeoutError where one of them says nothing, as one does whose node has lost its network.
+    One that says nothing, as one does whose node has lost its network, counts as a TimeoutError and keeps
+    nobody else from being heard. Raises TimeoutError where Ray does not tell in time which there are.
     """
+    until = asyncio.get_running_loop().time() + _ALL_S
+
+    async def said(replica: Any) -> Any:
+        async with asyncio.timeout_at(until):
+            return await replica.get_async()
+
     try:
-        replies: list[Any] = await handle.broadcast(method).results_async(
-            timeout_s=_ALL_S, return_exceptions=True
-        )
+        async with asyncio.timeout_at(until):  # ``results_async`` has one limit for all, and then no result
+            asked = await handle.broadcast(method)._fetch_replica_results_async()
     except RayServeException:
         return []
-    return replies
+    return await asyncio.gather(*map(said, asked), return_exceptions=True)
 
 
 async def _call(response: Any) -> Any:

@@ -157,8 +157,8 @@ class Pipeline:
 
     def _require_another(self, error: ArrCocError, ask: Ask) -> None:
         """Raises ``error`` where no other engine is to be asked."""
-        if not self._several_engines or self.draining:
-            raise error
+        if not self._several_engines or self.draining or error.code == "model_unavailable":
+            raise error  # a model that one cannot load, no other could
         _log.warning("request %s: its engine is gone (%s); asking another", ask.request_id, error.code)
 
     @asynccontextmanager
@@ -180,7 +180,7 @@ class Pipeline:
 
     async def _prepare_all(self, turn: Turn, ask: Ask, images: Sequence[bytes]) -> list[TexturedPicture]:
         """One after another: a request of many pictures takes no more of the stage than others do."""
-        if images and ask.model in self._absent:
+        if images and ask.model in self._absent and not self._several_engines:  # another might be told
             self._announce(ask.model)
         return [await self._prepare(turn, ask, image) for image in images]
 

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from arr_coc.types import EngineStatus
+from arr_coc.types import EngineStatus, ModelState
 from deployments.config import FAILED
+
+_CLOSENESS: tuple[ModelState, ...] = ("absent", "loading", "loaded")
 
 
 def combined(statuses: Sequence[EngineStatus]) -> EngineStatus:
@@ -25,4 +27,14 @@ def combined(statuses: Sequence[EngineStatus]) -> EngineStatus:
         slots=sum(each.slots for each in ready),
         backlog=min((each.backlog for each in ready), key=lambda each: each.seconds),
         replicas=len(ready),
+        models=_models(ready),
     )
+
+
+def _models(statuses: Sequence[EngineStatus]) -> dict[str, ModelState]:
+    """Where each model is in the replica that has come farthest with it; in the order of the first."""
+    names = dict.fromkeys(name for each in statuses for name in each.models)
+    return {
+        name: max((each.models[name] for each in statuses if name in each.models), key=_CLOSENESS.index)
+        for name in names
+    }

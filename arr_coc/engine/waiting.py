@@ -64,14 +64,14 @@ class Waiting(Generic[J]):
     def startable(self, now: float, free_slots: int) -> list[J]:
         """Those of whom any may start in ``free_slots``, in the order in which to."""
         queue = self._shares.in_turn(self.jobs, price=_pending)
-        if not self._guarantees.several(now):
+        if not self._guarantees.several(self.jobs, now):
             return queue
         return self._guarantees.admitted(queue, free_slots, now)[0]
 
     def open(self, now: float, free_slots: int) -> tuple[int, bool]:
         """How many of ``free_slots`` those who wait may take; and whether some are owed them, since their
         tenants hold less than they may count on."""
-        if not self._guarantees.several(now):
+        if not self._guarantees.several(self.jobs, now):
             return free_slots, False
         admitted, owed = self._guarantees.admitted(self.jobs, free_slots, now)
         return (len(admitted) if len(admitted) < len(self) else free_slots), owed

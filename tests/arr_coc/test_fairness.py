@@ -196,3 +196,12 @@ def test_nobody_waits_for_ever(events: list[tuple[str, str]]) -> None:
     while slots.waiting:
         slots.end(slots.running[0].tenant)
         slots.admit()
+
+
+def test_who_has_waited_long_is_still_there() -> None:
+    guarantees = Guarantees(SLOTS, lately_s=1.0)
+    wishes = [Wish("a"), Wish("a"), Wish("b")]
+    for each in wishes:
+        guarantees.ask(each.tenant, 1, now=0.0)
+    assert guarantees.several(wishes, now=9.0)
+    assert not guarantees.several(wishes[:2], now=9.0)

@@ -66,3 +66,11 @@ async def test_a_model_that_cannot_be_loaded_fails_the_health_check_with_its_rea
     await _until(stage, FAILED)
     with pytest.raises(RuntimeError, match="weights are broken"):
         await stage.check_health()
+
+
+async def test_it_tells_what_its_node_has_counted(tmp_path: Path) -> None:
+    stage = _stage(tiny_clip.write("siglip", tmp_path / "tiny"), tmp_path / "metrics")
+    await _until(stage, "ok")
+    await stage.embed(ASK)
+    counted = await stage.counted()
+    assert "arr_coc_batch_rows" in {metric.name for metric in counted.metrics}

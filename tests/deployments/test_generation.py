@@ -155,6 +155,43 @@ async def test_the_autoscaler_hears_of_the_tokens_that_wait(tmp_path: Path) -> N
         each.cancel()
 
 
+class Roomy:
+    """A memory in which every model fits."""
+
+    def needed(self, model: ModelConfig, engine: EngineConfig) -> int:
+        return 1
+
+    def limit(self, model: ModelConfig) -> int:
+        return 9
+
+    def held(self, model: ModelConfig) -> int:
+        return 0
+
+    def give_back(self) -> None:
+        pass
+
+
+async def test_the_autoscaler_hears_of_all_models_that_are_loaded(tmp_path: Path) -> None:
+    def load(model: ModelConfig, engine: EngineConfig, observer: Observer, tell: Tell) -> FakeModel:
+        return FakeModel(engine, observer)
+
+    models = [ModelConfig(name="a"), ModelConfig(name="b"), ModelConfig(name="c", when="first_request")]
+    stage = _stage(tmp_path, load, *models, engine=EngineConfig(slots=2), memory=Roomy(), joins_loaded=True)
+    await stage.check_health()
+    counts = {"a": 3, "b": 5}
+    asked = [
+        asyncio.create_task(stage.answer(Ask("x", "slow 100", model=name), PICTURE))
+        for name, count in counts.items()
+        for _ in range(count)
+    ]
+    while (await stage.status()).waiting < 4:
+        await asyncio.sleep(0.01)
+    assert (await stage.status()).slots == 4
+    assert await stage.record_autoscaling_stats() == stats(4 * WAITING, running=4, slots=4)
+    for each in asked:
+        each.cancel()
+
+
 class Hanging:
     """A tiny model whose forwards wait while ``gate`` is closed."""
 

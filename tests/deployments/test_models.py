@@ -4,7 +4,7 @@ beyond its deadline."""
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,8 +103,14 @@ class Memory:
         self.held = world.held_now
 
 
-def stage_of(directory: Path, world: World, *names: str, when: str = "start") -> GenerationStage:
-    models = {name: ModelConfig(name=name, when=when) for name in names}  # type: ignore[arg-type]
+def stage_of(
+    directory: Path, world: World, *names: str, start: Collection[str] | None = None
+) -> GenerationStage:
+    """Loads those of ``start`` at the start, all where it is None, and the others when they are asked for."""
+    first = names if start is None else start
+    models = {
+        name: ModelConfig(name=name, when="start" if name in first else "first_request") for name in names
+    }
     return GenerationStage(
         models, EngineConfig(), GenerationStageConfig(models_gib=1), str(directory), TracingConfig(),
         world.load, memory=Memory(world),
@@ -174,7 +180,7 @@ async def test_a_request_that_waits_for_another_model_keeps_its_own_deadline(tmp
 
 async def test_asked_for_when_needed_the_server_is_up_at_once_and_tells_how_far_it_is(tmp_path: Path) -> None:
     world = World()
-    stage = stage_of(tmp_path, world, "a", when="first_request")
+    stage = stage_of(tmp_path, world, "a", start=())
     status = await started(stage)
     assert (status.models, status.phase, world.loads) == ({"a": "absent"}, None, [])
     world.gate.clear()
@@ -193,7 +199,7 @@ async def test_asked_for_when_needed_the_server_is_up_at_once_and_tells_how_far_
 
 async def test_a_model_that_is_expected_is_loaded_before_it_is_asked_for(tmp_path: Path) -> None:
     world = World()
-    stage = stage_of(tmp_path, world, "a", when="first_request")
+    stage = stage_of(tmp_path, world, "a", start=())
     await started(stage)
     await stage.expect("")
     while (await stage.status()).models["a"] != "loaded":
@@ -257,3 +263,52 @@ async def test_closing_a_stream_lets_its_model_go(tmp_path: Path) -> None:
     world.open.set()
     assert (await stage.answer(ask("b"), PICTURE)).text == "b says hello"
     assert world.held == ["b"]
+
+
+def threads_end() -> None:
+    """Until nothing is measured, loaded or let go any more."""
+    while threads := [each for each in threading.enumerate() if each.name == "load"]:
+        for each in threads:
+            each.join(10)
+
+
+async def test_one_that_is_expected_takes_the_place_of_no_other(tmp_path: Path) -> None:
+    world = World()
+    stage = stage_of(tmp_path, world, "a", "b", "c", start={"a"})
+    await started(stage)
+    for name in ("b", "c", "b"):
+        await stage.expect(name)
+        threads_end()
+    assert world.held == ["a", "c"]  # b would have taken the place of a
+    assert (await stage.answer(ask("b"), PICTURE)).text == "b says hello"
+
+
+async def test_one_that_is_expected_and_cannot_be_measured_is_tried_when_it_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    world = World()
+    stage = stage_of(tmp_path, world, "a", "huge", start={"a"})
+    await started(stage)
+    await stage.expect("huge")
+    threads_end()
+    assert world.held == ["a"]
+    with pytest.raises(EngineClosed) as caught:
+        await stage.answer(ask("huge"), PICTURE)
+    assert caught.value.code == "model_unavailable"
+
+
+async def test_one_that_is_measured_does_not_hide_how_far_the_load_of_another_is(tmp_path: Path) -> None:
+    world = World()
+    stage = stage_of(tmp_path, world, "c", "b", start=())
+    await started(stage)
+    world.gate.clear()
+    loading = asyncio.create_task(stage.answer(ask("c"), PICTURE))
+    while (await stage.status()).loading is None:
+        await asyncio.sleep(0.005)
+    measured = asyncio.create_task(stage.answer(ask("b"), PICTURE))
+    while not stage._models._policy.knows("b"):
+        await asyncio.sleep(0.005)
+    status = await stage.status()
+    assert (status.phase, status.loading and status.loading.bytes_total) == ("weights", SIZES["c"])
+    world.gate.set()
+    assert [(await each).text for each in (loading, measured)] == ["c says hello", "b says hello"]

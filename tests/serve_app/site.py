@@ -65,7 +65,7 @@ def make_site(
         tracer=tracer or NoOpTracer(),
         render_metrics=metrics,
         versions={"arr-coc-serve": "0"},
-        embedding=embedding and Embedding(embedding, pipeline, beside, EmbeddingLimits(8, 1000)),
+        embedding=embedding and Embedding(embedding, pipeline, beside, EmbeddingLimits(8, 1000, stall_s=90)),
         **access,
     )
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")

@@ -297,3 +297,22 @@ async def test_the_texture_stage_is_told_what_waits_for_the_engine_but_for_whom_
         with pipeline.admit("other") as other:
             await pipeline.answer(other, ASK, b"one")
     assert [ask.backlog for ask in texture.asks] == [backlog, Backlog()]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_another_engine_is_not_asked_for_a_model_that_cannot_be_loaded(streamed: bool) -> None:
+    pipeline, engines, _ = with_engines(EngineClosed("cannot be loaded", code="model_unavailable"))
+    with pytest.raises(EngineClosed) as caught:
+        await ask(pipeline, streamed=streamed)
+    assert caught.value.code == "model_unavailable"
+    assert len(engines.asks) == 1
+
+
+@pytest.mark.parametrize("several", [False, True])
+async def test_a_model_is_announced_to_the_engine_that_will_answer(several: bool) -> None:
+    pipeline, engines, _ = with_engines(several=several)
+    engines.state = replace(READY, model="it", models={"it": "absent"})
+    await pipeline.status()
+    await ask(pipeline, streamed=False)
+    await asyncio.sleep(0)  # it is told beside the request
+    assert engines.expected == ([] if several else [""])

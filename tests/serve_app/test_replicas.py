@@ -43,3 +43,12 @@ def test_it_has_failed_only_where_all_have(statuses: list[EngineStatus]) -> None
 
 def test_one_is_told_as_it_is() -> None:
     assert combined([READY]) == READY
+
+
+def test_a_model_is_where_the_replica_is_that_has_come_farthest_with_it() -> None:
+    first = replace(READY, models={"a": "loaded", "b": "absent", "c": "absent"})
+    second = replace(READY, models={"a": "absent", "b": "loading", "c": "absent"})
+    for statuses in ([first, second], [second, first]):
+        assert combined(statuses).models == {"a": "loaded", "b": "loading", "c": "absent"}
+    failed = replace(READY, ready=False, models={"c": "loaded"})
+    assert combined([first, failed]).models == first.models

@@ -11,6 +11,7 @@ from arr_coc.engine.engine import Engine
 from arr_coc.engine.observer import Silent
 from arr_coc.engine.outcome import Outcome
 from arr_coc.engine.sequence import Sequence, Times
+from arr_coc.engine.waiting import Waiting
 from arr_coc.types import Grid, Sampling
 from tests.arr_coc import tiny
 
@@ -53,3 +54,14 @@ def test_long_answers_count_for_what_they_are() -> None:
     price = len(ADAPTER.prompt([Grid(2, 3)], "abc"))
     long = 2 * price  # with its prompt thrice what a short one costs
     assert _order(*[("long", long)] * 3, *[("short", 1)] * 6).startswith("lsssl")
+
+
+async def test_however_long_they_have_waited_each_has_its_share_of_the_slots() -> None:
+    waiting = Waiting[Sequence](slots=4)
+    for tenant, count in (("flood", 8), ("other", 2)):
+        for _ in range(count):
+            waiting.submit(_sequence(tenant, 1), now=0.0)
+    waiting.charge("other", 10**6)  # its turn in order would be the last
+    startable = waiting.startable(now=99.0, free_slots=4)
+    assert sorted(each.tenant for each in startable) == ["flood", "flood", "other", "other"]
+    assert waiting.open(now=99.0, free_slots=4) == (4, True)

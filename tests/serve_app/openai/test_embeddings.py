@@ -27,7 +27,7 @@ from arr_coc.errors import (
     Overloaded,
 )
 from serve_app.admission import AdmissionConfig
-from serve_app.embedding import EmbeddingLimits
+from serve_app.embedding import EmbeddingLimits, NothingGenerates
 from serve_app.openai.embeddings import inputs_of, read_embeddings
 from tests.serve_app.fakes import PNG, VECTORS, FakeEmbedding, data_url, png, vector_of
 from tests.serve_app.site import Site, assert_error, in_process, on_socket, until, until_healthy
@@ -273,3 +273,11 @@ def test_anything_is_taken_whole_or_refused_in_our_words(fields: dict[str, Any])
         assert len(error.message) <= 300
         return
     assert 1 <= len(inputs.contents) == len(inputs.names) <= limits.max_inputs
+
+
+async def test_alone_a_long_forward_is_judged_as_the_embedding_stage_is() -> None:
+    embedding = FakeEmbedding(state=replace(VECTORS, last_step_age_s=60))
+    nothing = NothingGenerates(embedding)
+    async with in_process(nothing, generation=nothing, embedding=embedding, generates=False) as site:
+        embedding.state = replace(VECTORS, last_step_age_s=91)
+        await until_healthy(site, 503)
