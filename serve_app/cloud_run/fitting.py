@@ -60,5 +60,6 @@ def _memory(file: ServerFile) -> str | None:
 def _model(file: ServerFile) -> str | None:
     local = (source for source in file.app.sources if source.startswith(("/", "~", ".")))
     if any(source != IMAGE_MODEL for source in local):
-        return f"model.source or embedding.source is a directory that the image has not: it holds weights at {IMAGE_MODEL}"
+        told = "model.source or embedding.source is a directory that the image has not"
+        return f"{told}: it holds weights at {IMAGE_MODEL}"
     return None
