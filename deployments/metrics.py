@@ -78,6 +78,7 @@ class RequestMetrics(_Metrics):
             SECONDS,
             "endpoint",
         )
+        self._ready = self._gauge("ready", "Processes at the edge that take requests, as /health says.")
         for endpoint in endpoints:  # so that a rate exists before the first of each
             for outcome in OUTCOMES:
                 self._requests.labels(endpoint, outcome)
@@ -89,6 +90,10 @@ class RequestMetrics(_Metrics):
         self._seconds.labels(endpoint).observe(seconds)
         if code is not None:
             self._errors.labels(code).inc()
+
+    def ready(self, ready: bool) -> None:
+        """Whether this process takes requests now."""
+        self._ready.set(ready)
 
 
 class TextureMetrics(_Metrics):
@@ -207,7 +212,7 @@ class EngineMetrics(BatchMetrics):
         self._waiting_tokens = self._gauge(
             "num_tokens_waiting", "Tokens to compute of sequences queued for a slot."
         )
-        self._slots = self._gauge("slots", "Slots in all; absent until the model is loaded.")
+        self._slots = self._gauge("slots", "Slots in all; 0 until a model is loaded.")
         self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:

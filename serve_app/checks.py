@@ -1,6 +1,7 @@
 """What can be known to fail before anything is started. Imports neither ray nor torch."""
 
 import ctypes
+import math
 import os
 import socket
 from collections.abc import Mapping
@@ -50,6 +51,7 @@ def checked(file: ServerFile) -> ServerFile:
         raise ConfigError("model.device is cuda, and no GPU is usable here")
     if file.app.embedding.device == "cuda" and not gpu_count():
         raise ConfigError("embedding.device is cuda, and no GPU is usable here")
+    require_gpus(file.app.num_gpus)
     return file
 
 
@@ -62,6 +64,17 @@ def require_start_memory(free: int | None = None) -> None:
         raise ConfigError(
             f"{free / 2**20:.0f} MiB of memory are free, and the server's processes need "
             f"{START_BYTES / 2**20:.0f} MiB, the model not counted; give the machine or the container more"
+        )
+
+
+def require_gpus(asked: float, usable: int | None = None) -> None:
+    """Raises ConfigError where the stages ask for more GPUs together than there are: Ray would wait for the
+    rest for ever."""
+    usable = gpu_count() if asked and usable is None else usable or 0
+    if math.ceil(asked) > usable:
+        raise ConfigError(
+            f"the stages ask for {asked:g} GPUs together (num_gpus of generation and embedding), "
+            f"and {usable or 'none'} can be used here"
         )
 
 
@@ -94,9 +107,19 @@ def on_port(file: ServerFile, port: str) -> ServerFile:
 
 def require_free(http: HttpOptions) -> None:
     """Raises ConfigError where somebody else listens already, or nobody may."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family_of(http.host)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((http.host, http.port))
-        except OSError as error:
-            raise ConfigError(f"cannot listen on {http.host}:{http.port}: {error.strerror}") from error
+    except OSError as error:
+        raise cannot_listen(http, error) from error
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """IPv6 for its addresses, IPv4 for everything else."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def cannot_listen(http: HttpOptions, error: OSError) -> ConfigError:
+    """What the operator is told."""
+    return ConfigError(f"cannot listen on {http.host}:{http.port}: {error.strerror}")

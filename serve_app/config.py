@@ -132,6 +132,22 @@ class AppConfig(_Section):
         return next(iter(self.served_models.values()))
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """Where all models come from, the one that embeds included."""
+        embedding = self.embedding.source
+        return (
+            *(model.source for model in self.served_models.values()),
+            *([] if embedding is None else [embedding]),
+        )
+
+    @property
+    def num_gpus(self) -> float:
+        """GPUs that all stages ask of Ray together, at most; Ray counts ten-thousandths."""
+        generation = self.generation.most_replicas * self.generation.num_gpus if self.generates else 0.0
+        embedding = self.embedding.num_gpus if self.embedding.source is not None else 0.0
+        return round(generation + embedding, 4)
+
+    @property
     def engine_load(self) -> int:
         """Requests that an engine runs and queues; more are refused at the door."""
         return self.engine.slots + self.engine.max_queue

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from arr_coc.errors import ConfigError
 from serve_app import edge
+from serve_app.checks import cannot_listen, family_of, require_free
 from serve_app.config import HttpOptions
 
 SOCKET = "early.sock"
@@ -132,17 +132,14 @@ def response(path: str, phase: str | None) -> bytes:
 def _listening(http: HttpOptions) -> socket.socket:
     """On the public port, so that HAProxy can listen there beside it. The port must be free before: sockets
     that share it would share its connections, too."""
-    family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
+    require_free(http)
     try:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((http.host, http.port))
-        public = socket.socket(family)
+        public = socket.socket(family_of(http.host))
         public.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         public.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         public.bind((http.host, http.port))
         public.listen(128)
     except OSError as error:
-        raise ConfigError(f"cannot listen on {http.host}:{http.port}: {error.strerror}") from error
+        raise cannot_listen(http, error) from error
     public.setblocking(False)
     return public

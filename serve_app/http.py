@@ -4,7 +4,7 @@ It knows neither processes nor a model, nor what is asked on any path.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -39,7 +39,7 @@ from serve_app.openai.routes import OpenAIRoutes
 from serve_app.openapi.document import openapi_endpoint
 from serve_app.pipeline import Pipeline
 from serve_app.playground.assets import read_assets
-from serve_app.probes import RenderMetrics, probe_routes
+from serve_app.probes import RenderMetrics, probe_routes, takes_requests
 from serve_app.record import OTHER, RequestObserver, record_of
 from serve_app.schemas import QuestionLimits
 
@@ -106,6 +106,11 @@ def create_app(
     def work(path: str, answer: Answer, *media_types: str, admit: Admit = admit) -> Route:
         return Route(path, WorkRoute(answer, admit, reader, media_types), methods=["POST"])
 
+    async def told() -> None:
+        while True:
+            observer.ready(takes_requests(pipeline, watch, embedding_watch))
+            await asyncio.sleep(limits.status_refresh_s)
+
     app = Starlette(
         routes=[
             work("/vqa", native.vqa, JSON, FORM),
@@ -138,7 +143,9 @@ def create_app(
             *([Middleware(Gate, keys=keys, open_paths=quiet)] if keys else []),
         ],
         exception_handlers={HTTPException: _no_such_route},
-        lifespan=_watching(watch, *([embedding_watch] if embedding_watch else []), looks_first=looks_first),
+        lifespan=_watching(
+            watch, *([embedding_watch] if embedding_watch else []), looks_first=looks_first, told=told
+        ),
     )
     app.router.redirect_slashes = False
     return app
@@ -173,12 +180,16 @@ async def _no_such_route(request: Request, error: Exception) -> Response:
     )
 
 
-def _watching(*watches: StatusWatch, looks_first: bool) -> Callable[[Starlette], Any]:
+def _watching(
+    *watches: StatusWatch, looks_first: bool, told: Callable[[], Coroutine[Any, Any, None]]
+) -> Callable[[Starlette], Any]:
+    """A lifespan in which all look and what they see is ``told``."""
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         if looks_first:
             await asyncio.gather(*(watch.refresh() for watch in watches))
-        looking = [asyncio.create_task(watch.run()) for watch in watches]
+        looking = [asyncio.create_task(each()) for each in (*(watch.run for watch in watches), told)]
         try:
             yield
         finally:

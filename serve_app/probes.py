@@ -112,6 +112,11 @@ def probe_routes(
     return [Route("/live", live), Route("/health", health), Route("/metrics", metrics)]
 
 
+def takes_requests(pipeline: Pipeline, watch: StatusWatch, embedding: StatusWatch | None) -> bool:
+    """Whether ``/health`` says so."""
+    return isinstance(_health(pipeline, watch, {}, embedding), HealthReply)
+
+
 def _health(
     pipeline: Pipeline, watch: StatusWatch, versions: Mapping[str, str], embedding: StatusWatch | None
 ) -> HealthReply | UnavailableReply:

@@ -18,11 +18,15 @@ _log = logging.getLogger("serve_app.request")
 
 
 class RequestObserver(Protocol):
-    """Told about every request that asks for work; must return at once and never raise."""
+    """Told about every request that asks for work, and whether any are taken; must return at once and never
+    raise."""
 
     def finished(self, endpoint: str, outcome: str, code: str | None, seconds: float) -> None:
         """``endpoint`` is a route's name, ``batch_item`` for one of a batch, or ``other``;
         ``outcome`` one of ``ok invalid overloaded cancelled deadline error``; ``code`` an error's."""
+
+    def ready(self, ready: bool) -> None:
+        """Whether requests are taken now, as ``/health`` says."""
 
 
 @dataclass

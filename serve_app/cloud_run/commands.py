@@ -93,8 +93,8 @@ def _job(release: Release, account: str, hours: WarmHours, name: str, hour: int,
 def _access(release: Release) -> list[Command]:
     """What the server's account must be allowed to, by where its models lie."""
     granted: list[Command] = []
-    for model in release.file.app.served_models.values():
-        granted += [command for command in _reading(release, model.source) if command not in granted]
+    for source in release.file.app.sources:
+        granted += [command for command in _reading(release, source) if command not in granted]
     return granted
 
 

@@ -26,10 +26,10 @@ def _shape(file: ServerFile) -> str | None:
     run = file.app.cloud_run
     if file.http_options.host != "0.0.0.0":
         return "http_options.host must be 0.0.0.0: Cloud Run asks from outside the container"
-    if (run.gpu is None) != (file.app.generation.num_gpus == 0):
-        return "cloud_run.gpu and generation.num_gpus must both ask for a GPU, or neither"
-    if file.app.generation.most_replicas * file.app.generation.num_gpus > 1:
-        return "generation asks for several GPUs: Cloud Run gives an instance one"
+    if (run.gpu is None) != (file.app.num_gpus == 0):
+        return "cloud_run.gpu and num_gpus of generation or embedding must both ask for a GPU, or neither"
+    if file.app.num_gpus > 1:
+        return f"the stages ask for {file.app.num_gpus:g} GPUs together: Cloud Run gives an instance one"
     if run.gpu and (run.cpu < GPU_CPU or run.memory_gib < GPU_MEMORY_GIB):
         return f"beside a GPU cloud_run needs cpu {GPU_CPU} and memory_gib {GPU_MEMORY_GIB} at least"
     if max(run.min_instances, run.warm_hours.instances if run.warm_hours else 0) > run.max_instances:
@@ -58,7 +58,8 @@ def _memory(file: ServerFile) -> str | None:
 
 
 def _model(file: ServerFile) -> str | None:
-    sources = [model.source for model in file.app.served_models.values()]
-    if any(source.startswith(("/", "~", ".")) and source != IMAGE_MODEL for source in sources):
-        return f"model.source is a directory that the image has not: it holds weights at {IMAGE_MODEL}"
+    local = (source for source in file.app.sources if source.startswith(("/", "~", ".")))
+    if any(source != IMAGE_MODEL for source in local):
+        told = "model.source or embedding.source is a directory that the image has not"
+        return f"{told}: it holds weights at {IMAGE_MODEL}"
     return None

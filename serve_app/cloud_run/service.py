@@ -66,7 +66,10 @@ def manifest(release: Release) -> dict[str, Any]:
 
 
 def _described(app: AppConfig) -> str:
-    return ", ".join(f"{name} from {model.source}" for name, model in app.served_models.items())
+    models = dict(app.served_models)
+    if app.embedding.source is not None:
+        models[app.embedding.model.served_name] = app.embedding.model
+    return ", ".join(f"{name} from {model.source}" for name, model in models.items())
 
 
 def _annotations(release: Release) -> dict[str, str]:

@@ -51,6 +51,10 @@ def _shape(file: ServerFile) -> str | None:
         return "kuberay.image must say where the image is"
     if file.http_options.host != "0.0.0.0":
         return "http_options.host must be 0.0.0.0: nodes reach each other's replicas"
+    if not app.generates:
+        return "embedding.alone cannot be served here: nodes are for the texture and generation stages"
+    if app.embedding.source is not None and app.embedding.num_gpus > 0:
+        return "embedding.num_gpus must be 0: no group of nodes has a GPU for the embedding stage"
     if (app.kuberay.gpu is None) != (app.generation.num_gpus == 0):
         return "kuberay.gpu and generation.num_gpus must both ask for a GPU, or neither"
     if app.texture.node_labels == app.generation.node_labels:

@@ -8,7 +8,7 @@ from pathlib import Path
 from prometheus_client import Metric
 
 from deployments.gathering import Places, counted, scrape_all
-from deployments.metrics import StartMetrics
+from deployments.metrics import RequestMetrics, StartMetrics
 from deployments.scraping import Scraper, open_directory
 
 COUNTS = """
@@ -19,6 +19,7 @@ from deployments.scraping import open_directory
 open_directory(sys.argv[1])
 requests, engine = RequestMetrics(), EngineMetrics()
 requests.finished("vqa", "ok", None, 0.1)
+requests.ready(True)
 engine.finished("ok", {"queue": 5.0, "first_token": 20.0, "total": 60.0}, {})
 engine.batch("prefill", 3, 200, 240, 0.02)
 engine.occupancy(2, 1, 32, 300)
@@ -47,6 +48,7 @@ def test_counts_of_processes_add_up_and_gauges_of_the_dead_are_gone(tmp_path: Pa
     assert "arr_coc_embedding_cache_hits_total 2.0" in text
     assert "arr_coc_embedding_inputs_waiting 6" not in text
     assert "arr_coc_slots 64" not in text
+    assert "arr_coc_ready 2" not in text
 
 
 def test_nodes_add_up_and_each_counts_once(tmp_path: Path) -> None:
@@ -84,3 +86,15 @@ def test_the_start_is_told_by_phase_in_a_scrape(tmp_path: Path) -> None:
     StartMetrics().started({"ray": 1.5, "ready": 4.0})
     text = Scraper(str(tmp_path)).scrape().decode()
     assert 'arr_coc_startup_seconds{phase="ray"} 1.5' in text
+
+
+def test_a_process_at_the_edge_is_ready_or_not(tmp_path: Path) -> None:
+    open_directory(str(tmp_path))
+    told = []
+    metrics = RequestMetrics()
+    for ready in (None, True, False):
+        if ready is not None:
+            metrics.ready(ready)
+        lines = Scraper(str(tmp_path)).scrape().decode().splitlines()
+        told += [line for line in lines if line.startswith("arr_coc_ready ")]
+    assert told == ["arr_coc_ready 0.0", "arr_coc_ready 1.0", "arr_coc_ready 0.0"]

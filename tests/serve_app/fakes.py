@@ -206,6 +206,10 @@ class Ledger:
 
     entries: list[tuple[str, str]] = field(default_factory=list)
     codes: list[str | None] = field(default_factory=list)
+    is_ready: bool | None = None
+
+    def ready(self, ready: bool) -> None:
+        self.is_ready = ready
 
     def finished(self, endpoint: str, outcome: str, code: str | None, seconds: float) -> None:
         assert seconds >= 0

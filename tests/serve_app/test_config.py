@@ -1,5 +1,6 @@
 """Config files: the bundled ones are valid, sizes follow from the engine's, mistakes are named."""
 
+import socket
 import sys
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import yaml
 from pydantic import ValidationError
 
 from arr_coc.errors import ConfigError
-from serve_app.checks import START_BYTES, checked_config, require_start_memory
-from serve_app.config import AppConfig, read_config
+from serve_app.checks import START_BYTES, checked_config, require_free, require_gpus, require_start_memory
+from serve_app.config import AppConfig, HttpOptions, read_config
 from tests.system.server import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,43 @@ def test_too_little_memory_is_told_before_anything_is_started() -> None:
     require_start_memory(START_BYTES)
     with pytest.raises(ConfigError, match="400 MiB of memory are free"):
         require_start_memory(400 * 2**20)
+
+
+@pytest.mark.parametrize(
+    ("sections", "asked"),
+    [
+        ({}, 0),
+        ({"generation": {"num_gpus": 0.5, "replicas": 3}}, 1.5),
+        ({"generation": {"num_gpus": 1}, "embedding": {"num_gpus": 1}}, 1),
+        ({"generation": {"num_gpus": 1}, "embedding": {"source": "/clip", "num_gpus": 0.2}}, 1.2),
+        ({"generation": {"num_gpus": 1}, "embedding": {"source": "/clip", "num_gpus": 0.2, "alone": True}}, 0.2),
+        ({"generation": {"num_gpus": 0.1, "replicas": 7}, "embedding": {"source": "/clip", "num_gpus": 0.3}}, 1),
+    ],
+)  # fmt: skip
+def test_gpus_of_all_stages_add_up(sections: dict[str, object], asked: float) -> None:
+    assert AppConfig.model_validate(sections).num_gpus == asked
+
+
+def test_more_gpus_than_there_are_are_refused() -> None:
+    require_gpus(0)
+    require_gpus(1.2, usable=2)
+    with pytest.raises(ConfigError, match=r"1\.2 GPUs together .* and 1 can be used"):
+        require_gpus(1.2, usable=1)
+    with pytest.raises(ConfigError, match="none can be used"):
+        require_gpus(0.2, usable=0)
+
+
+def test_a_port_is_taken_by_whoever_listens_at_an_ipv6_address() -> None:
+    with socket.socket(socket.AF_INET6) as listener:
+        try:
+            listener.bind(("::1", 0))
+        except OSError:
+            pytest.skip("no IPv6 here")
+        listener.listen()
+        port = listener.getsockname()[1]
+        with pytest.raises(ConfigError, match="cannot listen"):
+            require_free(HttpOptions(host="::1", port=port))
+    require_free(HttpOptions(host="::1", port=port))
 
 
 def test_limits_follow_from_the_engine() -> None:

@@ -218,6 +218,17 @@ async def test_while_the_model_is_downloaded_health_tells_how_far(site: Site) ->
     }
 
 
+async def test_metrics_are_told_what_health_says(site: Site) -> None:
+    await until(lambda: site.ledger.is_ready)
+    site.generation.state = replace(READY, ready=False, detail="loading weights")
+    await until_healthy(site, 503)
+    await until(lambda: site.ledger.is_ready is False)
+    site.generation.state = READY
+    await until(lambda: site.ledger.is_ready)
+    await site.pipeline.drain(timeout_s=0)
+    await until(lambda: not site.ledger.is_ready)
+
+
 async def test_draining_refuses_new_work_and_finishes_what_is_in_flight(site: Site) -> None:
     release = asyncio.Event()
     site.generation.before = release.wait

@@ -171,6 +171,7 @@ def test_one_scrape_tells_of_every_stage(url: str) -> None:
         "arr_coc_requests_total",
         "arr_coc_batch_rows",
         "arr_coc_time_to_first_token_seconds",
+        "arr_coc_ready",
         "arr_coc_slots",
     ):
         assert name in text

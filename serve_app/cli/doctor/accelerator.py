@@ -1,6 +1,7 @@
 """The GPU's driver and the build of torch, against the device that a config asks for. Imports no torch."""
 
 import ctypes
+import math
 import runpy
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,9 +25,9 @@ class Accelerator:
     memory: int  # bytes of the first GPU
 
     def runs(self, app: AppConfig) -> bool:
-        """Whether the model of ``app`` will lie on a GPU."""
-        device = app.default_model.device
-        if device == "cpu" or app.generation.num_gpus == 0:
+        """Whether the model of ``app`` will lie on a GPU; where nothing generates, the one that embeds."""
+        _, device, num_gpus = _asked(app)
+        if device == "cpu" or num_gpus == 0:
             return False
         return device == "cuda" or (self.gpus > 0 and self.build is not None)
 
@@ -39,16 +40,21 @@ def look() -> Accelerator:
 
 def check_accelerator(found: Accelerator, app: AppConfig) -> Finding:
     """Whether the device of ``app`` can be had."""
-    device = app.default_model.device
+    section, device, _ = _asked(app)
+    stage = "generation" if app.generates else section
+    needed = math.ceil(app.num_gpus)
+    if needed > found.gpus and (found.gpus or device != "cuda"):
+        told = f"the stages ask for {app.num_gpus:g} GPUs together, {found.gpus or 'none'} can be used here"
+        return problem("cuda", told, f"lower {stage}.num_gpus; 0 is for the CPU")
     if not found.runs(app):
         if device == "auto" and found.gpus:
             told = f"the model will run on the CPU, though {found.gpus} GPU(s) are here"
-            return warning("cuda", told, "set generation.num_gpus: 1, and install a CUDA build of torch")
-        return ok("cuda", f"not needed, model.device is {device}")
+            return warning("cuda", told, f"set {stage}.num_gpus: 1, and install a CUDA build of torch")
+        return ok("cuda", f"not needed, {section}.device is {device}")
     if not found.gpus:
         why = "no driver (libcuda.so.1)" if found.driver is None else "the driver shows no GPU"
-        remedy = "install NVIDIA's driver (in a container: --gpus all), or set model.device: cpu"
-        return problem("cuda", f"model.device is {device}, and there is {why}", remedy)
+        remedy = f"install NVIDIA's driver (in a container: --gpus all), or set {section}.device: cpu"
+        return problem("cuda", f"{section}.device is {device}, and there is {why}", remedy)
     if found.build is None:
         return problem("cuda", "torch is built for the CPU alone", "install a CUDA build of torch")
     if found.driver is None or found.driver[0] < found.build[0]:
@@ -56,6 +62,13 @@ def check_accelerator(found: Accelerator, app: AppConfig) -> Finding:
         return problem("cuda", told, "install a newer driver, or a build of torch for an older CUDA")
     told = f"{found.gpus} GPU(s) of {found.memory / GIB:.0f} GiB"
     return ok("cuda", f"{told}, driver for CUDA {_dotted(found.driver)}, torch for {_dotted(found.build)}")
+
+
+def _asked(app: AppConfig) -> tuple[str, str, float]:
+    """The section, the device and ``num_gpus`` of the model that matters most."""
+    if app.generates:
+        return "model", app.default_model.device, app.generation.num_gpus
+    return "embedding", app.embedding.device, app.embedding.num_gpus
 
 
 def _dotted(version: Version | None) -> str:

@@ -10,9 +10,10 @@ from tokenizers import Tokenizer
 
 from arr_coc.errors import ConfigError
 from arr_coc.model.config import ModelConfig
-from arr_coc.model.families import FAMILIES, PROMPTS
+from arr_coc.model.families import EMBEDDING_FAMILIES, FAMILIES, PROMPTS
 from arr_coc.model.precision import held_bytes
 from arr_coc.model.source import found, pin
+from arr_coc.model.sources.files import require_family
 from arr_coc.model.weights import Weights, measure
 from arr_coc.profile import ModelProfile
 from serve_app.cli.doctor.accelerator import Accelerator
@@ -28,6 +29,25 @@ def check_models(app: AppConfig, accelerator: Accelerator, free_ram: int) -> Ite
     """Every model: alone, it must fit; together they need not."""
     for model in app.served_models.values():
         yield from check_model(app, model, accelerator, free_ram)
+    if app.embedding.source is not None:
+        yield from check_embedding(app.embedding.source)
+
+
+def check_embedding(source: str) -> Iterator[Finding]:
+    """The files, family and tokenizer of the model that embeds; ends at the first problem."""
+    try:
+        directory = found(pin(source))
+        if directory is None:
+            yield ok("embedding", f"{source} can be reached; it is downloaded when the server starts")
+            return
+        family = require_family(directory, EMBEDDING_FAMILIES)
+        weights = measure(directory)
+    except ConfigError as error:
+        yield problem("embedding", error.message, _GET)
+        return
+    yield ok("embedding", f"{directory}: {family}, {weights.parameters / 1e6:,.1f} million parameters")
+    if not _readable(directory):
+        yield problem("embedding", "tokenizer.json cannot be read", _GET)
 
 
 def check_model(
@@ -58,15 +78,21 @@ def check_model(
 
 def check_tokenizer(directory: Path, *, needs_template: bool = True) -> Finding:
     """Whether the tokenizer can be read, and a chat template is there where the family has no prompt of its own."""
-    try:
-        Tokenizer.from_file(str(directory / "tokenizer.json"))
-    except Exception:  # whatever the library raises, of no common class
+    if not _readable(directory):
         return problem("tokenizer", "tokenizer.json cannot be read", _GET)
     if _has_template(directory):
         return ok("tokenizer", "tokenizer.json and a chat template")
     if needs_template:
         return problem("tokenizer", "the model has no chat template", "add its chat_template.jinja")
     return ok("tokenizer", "tokenizer.json, and the family's own prompt")
+
+
+def _readable(directory: Path) -> bool:
+    try:
+        Tokenizer.from_file(str(directory / "tokenizer.json"))
+    except Exception:  # whatever the library raises, of no common class
+        return False
+    return True
 
 
 def _has_template(directory: Path) -> bool:

@@ -69,6 +69,15 @@ def test_the_server_may_read_its_model_and_nothing_else(source: str, granted: li
     ] == granted
 
 
+def test_the_server_may_read_the_model_that_embeds() -> None:
+    given = release({"model": {"source": "gs://weights/qwen"}, "embedding": {"source": "gs://vectors/clip"}})
+    grants = [line for line in commands.prepare(given) if "add-iam-policy-binding" in line]
+    assert [line[line.index("add-iam-policy-binding") + 1] for line in grants] == [
+        "gs://weights",
+        "gs://vectors",
+    ]
+
+
 def test_instances_are_warm_in_the_hours_of_the_config() -> None:
     hours = {"instances": 2, "days": "1-6", "start": 7, "end": 20, "time_zone": "Europe/Berlin"}
     given = release({"cloud_run": {"warm_hours": hours, "min_instances": 1}})

@@ -18,7 +18,9 @@ from tests.serve_app.cloud_run.releases import release
         ({"http": {"max_body_mib": 33}}, "http.max_body_mib"),
         ({"http": {"max_decoded_mib": 16 * 1024}}, "cloud_run.memory_gib"),
         ({"cloud_run": {"gpu": None}}, "cloud_run.gpu"),
-        ({"generation": {"replicas": 2}}, "several GPUs"),
+        ({"generation": {"replicas": 2}}, "2 GPUs together"),
+        ({"embedding": {"source": "demo", "name": "vectors", "num_gpus": 0.2}}, "1.2 GPUs together"),
+        ({"embedding": {"source": "/elsewhere"}}, "embedding.source"),
         ({"cloud_run": {"cpu": 2}}, "cpu 4"),
         ({"cloud_run": {"memory_gib": 8}}, "memory_gib 16"),
         ({"cloud_run": {"min_instances": 4}}, "cloud_run.max_instances"),
@@ -41,6 +43,20 @@ def test_a_server_that_only_itself_can_ask_does_not_fit() -> None:
 )
 def test_models_that_the_image_has_or_can_get_fit(source: str) -> None:
     require_fits(release({"model": {"source": source}}).file)
+
+
+def test_a_model_that_embeds_may_share_the_gpu_or_have_it_alone() -> None:
+    shared = {"embedding": {"source": "gs://b/clip", "num_gpus": 0.2}, "generation": {"num_gpus": 0.8}}
+    require_fits(release(shared).file)
+    alone = {"embedding": {"source": "gs://b/clip", "num_gpus": 1, "alone": True}}
+    require_fits(release(alone).file)
+
+
+def test_a_model_that_embeds_alone_without_a_gpu_needs_none() -> None:
+    alone = {"embedding": {"source": "gs://b/clip", "alone": True}}
+    with pytest.raises(ConfigError, match=r"cloud_run\.gpu"):
+        require_fits(release(alone).file)
+    require_fits(release({**alone, "cloud_run": {"gpu": None}}).file)
 
 
 def test_warm_hours_end_on_the_day_on_which_they_start() -> None:

@@ -109,3 +109,9 @@ def test_without_a_gpu_nothing_is_said_of_one() -> None:
     )  # fmt: skip
     check(service)
     assert not {"gpu", "nvidia"} & set(json.dumps(service).replace(".", "-").split("-"))
+
+
+def test_the_service_tells_every_model() -> None:
+    both = {"model": {"source": "/model", "name": "qwen"}, "embedding": {"source": "gs://b/clip"}}
+    told = manifest(release(both))["metadata"]["annotations"]["run.googleapis.com/description"]
+    assert told == "qwen from /model, clip from gs://b/clip"

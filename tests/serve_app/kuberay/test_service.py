@@ -33,7 +33,7 @@ def config(changes: dict[str, Any] | None = None, **http: Any) -> ServerFile:
     content = read_config(ROOT / "configs/kuberay.yaml").model_dump(exclude_unset=True)
     args = content["applications"][0]["args"]
     for section, values in (changes or {}).items():
-        args[section] = {**args[section], **values} if isinstance(values, dict) else values
+        args[section] = {**args.get(section, {}), **values} if isinstance(values, dict) else values
     content["http_options"].update(http)
     return ServerFile.model_validate(content)
 
@@ -153,6 +153,8 @@ def test_there_is_room_for_all_replicas_where_their_labels_say(
         ({"texture": {"node_labels": {"arr-coc/stage": "generation"}}}, "tell the stages' nodes apart"),
         ({"texture": {"num_cpus": 0}}, "texture.num_cpus"),
         ({"generation": {"num_cpus": 9}}, "kuberay.generation_node.cpu"),
+        ({"embedding": {"source": "gs://b/clip", "alone": True}}, "embedding.alone"),
+        ({"embedding": {"source": "gs://b/clip", "num_gpus": 0.2}}, "embedding.num_gpus"),
     ],
 )
 def test_what_could_never_run_is_told(changes: dict[str, Any], says: str) -> None:

@@ -49,6 +49,30 @@ def test_what_is_asked_for_against_what_is_there(
     assert bool(finding.remedy) == (level != "ok")
 
 
+@pytest.mark.parametrize(
+    ("found", "embedding", "level", "told"),
+    [
+        (NONE, {}, "ok", "embedding.device is auto"),
+        (L4, {}, "warning", "on the CPU"),
+        (L4, {"device": "cuda", "num_gpus": 1}, "ok", "1 GPU(s)"),
+        (NONE, {"device": "cuda", "num_gpus": 1}, "problem", "embedding.device is cuda"),
+        (NONE, {"num_gpus": 0.2}, "problem", "0.2 GPUs together, none"),
+    ],
+)
+def test_where_a_model_only_embeds_its_device_is_looked_at(
+    found: Accelerator, embedding: dict[str, object], level: str, told: str
+) -> None:
+    alone = AppConfig.model_validate({"embedding": {"source": "/clip", "alone": True, **embedding}})
+    finding = check_accelerator(found, alone)
+    assert (finding.level, told in finding.told) == (level, True), finding
+
+
+def test_gpus_of_all_stages_together_must_be_there() -> None:
+    both = {"generation": {"num_gpus": 1}, "embedding": {"source": "/clip", "num_gpus": 0.2}}
+    finding = check_accelerator(L4, AppConfig.model_validate(both))
+    assert (finding.level, "1.2 GPUs together, 1" in finding.told) == ("problem", True)
+
+
 def test_this_machine_is_seen_as_torch_sees_it() -> None:
     found = look()
     build = torch.version.cuda

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.arr_coc import tiny_clip
 from tests.serve_app.cli.command import invoke
 
 
@@ -47,6 +48,17 @@ def test_a_config_that_can_be_served_has_no_problem(tmp_path: Path, port: int) -
     ):
         assert f" {check} " in told.stdout
     assert "problem" not in told.stdout
+
+
+def test_a_config_that_only_embeds_is_looked_at_to_the_end(tmp_path: Path, port: int) -> None:
+    model = tiny_clip.write("clip", tmp_path / "clip")
+    config = write(
+        tmp_path / "config.yaml", port, embedding={"source": str(model), "alone": True, "device": "cpu"}
+    )
+    told = invoke("doctor", config)
+    assert told.exit_code == 0, told.stdout
+    assert " embedding " in told.stdout
+    assert " model " not in told.stdout
 
 
 def test_json_tells_the_same_and_the_exit_code_a_problem(tmp_path: Path, port: int) -> None:

@@ -17,7 +17,7 @@ from serve_app.cli.doctor.finding import Finding
 from serve_app.cli.doctor.model import check_models
 from serve_app.cli.doctor.weights import slots_bytes
 from serve_app.config import AppConfig
-from tests.arr_coc import tiny
+from tests.arr_coc import tiny, tiny_clip
 from tests.serve_app.cli.doctor.test_accelerator import L4, NONE
 
 PLENTY = 2**40
@@ -134,6 +134,29 @@ def test_a_family_with_a_prompt_of_its_own_needs_no_template(tmp_path: Path) -> 
     assert {name: finding.level for name, finding in found.items()} == dict.fromkeys(
         ("model", "tokenizer", "memory"), "ok"
     )
+
+
+def embedding(directory: Path, **settings: object) -> dict[str, Finding]:
+    app = AppConfig.model_validate({"embedding": {"source": str(directory), "alone": True, **settings}})
+    return {finding.check: finding for finding in check_models(app, NONE, PLENTY)}
+
+
+def test_a_model_that_embeds_alone_is_looked_at(tmp_path: Path) -> None:
+    tiny_clip.write("siglip2", tmp_path)
+    found = embedding(tmp_path)
+    assert list(found) == ["embedding"]
+    assert found["embedding"].level == "ok"
+    assert "siglip2, 0." in found["embedding"].told
+
+
+def test_what_is_wrong_with_a_model_that_embeds_is_told(tmp_path: Path, directory: Path) -> None:
+    assert "qwen3_vl" in embedding(directory)["embedding"].told
+    assert embedding(tmp_path / "nothing")["embedding"].level == "problem"
+    tiny_clip.write("clip", tmp_path / "clip")
+    (tmp_path / "clip" / "tokenizer.json").write_text("{}")
+    broken = embedding(tmp_path / "clip", alone=False)
+    assert broken["model"].level == "ok"
+    assert "cannot be read" in broken["embedding"].told
 
 
 def test_an_encoder_decoder_is_told(directory: Path) -> None:
