@@ -21,11 +21,12 @@ from deployments import autoscaling
 from deployments.answerer import Answerer, Load
 from deployments.config import FAILED, GenerationStageConfig, TracingConfig
 from deployments.gathering import Counted, counted
-from deployments.library import import_library
+from deployments.heavy import import_library
 from deployments.listening import listen_on_node_address
 from deployments.logs import configure_logging
 from deployments.memory import DeviceMemory, Memory
-from deployments.metrics import EngineMetrics, ModelMetrics
+from deployments.metrics import EngineMetrics
+from deployments.model_metrics import ModelMetrics
 from deployments.models import Models
 from deployments.phases import Phases
 from deployments.scraping import open_directory

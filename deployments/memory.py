@@ -6,7 +6,7 @@ from typing import Protocol
 from arr_coc.engine.config import EngineConfig
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.source import resolve
-from deployments.library import import_library
+from deployments.heavy import import_library
 
 
 class Memory(Protocol):

@@ -41,7 +41,7 @@ FAILURES = ("error", "cancelled", "deadline")
 _PREFIX = "arr_coc"
 
 
-class _Metrics:
+class Metrics:
     """One stage's metrics; each set has a registry of its own, so that a second does not clash."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class _Metrics:
         )
 
 
-class RequestMetrics(_Metrics):
+class RequestMetrics(Metrics):
     """Counts requests at the edge. ``endpoints`` are those that may be told."""
 
     def __init__(self, endpoints: Iterable[str] = ()) -> None:
@@ -96,7 +96,7 @@ class RequestMetrics(_Metrics):
         self._ready.set(ready)
 
 
-class TextureMetrics(_Metrics):
+class TextureMetrics(Metrics):
     """Times of the texture stage."""
 
     def __init__(self) -> None:
@@ -114,48 +114,7 @@ class TextureMetrics(_Metrics):
         self._work.observe(work_s)
 
 
-class StartMetrics(_Metrics):
-    """How long the start took; told by the process that was started."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._seconds = self._gauge(
-            "startup_seconds", "Duration of each phase of the start; ready is all of it.", "phase"
-        )
-
-    def started(self, phases: Mapping[str, float]) -> None:
-        """The server is ready; ``phases`` took so many seconds, some of them beside others."""
-        for phase, seconds in phases.items():
-            self._seconds.labels(phase).set(seconds)
-
-
-class ModelMetrics(_Metrics):
-    """What becomes of the models; `deployments.models.Counts`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._loaded = self._gauge("models_loaded", "Models in memory.")
-        self._swaps = self._counter("model_swaps", "Models let go because another one was asked for.")
-        self._seconds = self._histogram(
-            "model_load_seconds", "Time to load a model, its download included.", SECONDS
-        )
-        self._waits = self._histogram(
-            "model_queue_time_seconds", "Time a request waited for its model to be loaded.", SECONDS
-        )
-
-    def loaded(self, models: int, seconds: float) -> None:
-        self._loaded.set(models)
-        self._seconds.observe(seconds)
-
-    def let_go(self, models: int) -> None:
-        self._loaded.set(models)
-        self._swaps.inc()
-
-    def waited(self, seconds: float) -> None:
-        self._waits.observe(seconds)
-
-
-class BatchMetrics(_Metrics):
+class BatchMetrics(Metrics):
     """Forwards, by ``kind``; whoever runs some of other kinds tells them by the same names."""
 
     def __init__(self, kinds: Iterable[str]) -> None:

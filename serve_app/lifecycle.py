@@ -276,7 +276,7 @@ class Server:
 
     def _tell_metrics(self) -> None:
         """A moment after the server has become ready: its imports need not compete with the first requests."""
-        from deployments.metrics import StartMetrics
+        from deployments.model_metrics import StartMetrics
         from deployments.scraping import open_directory
 
         open_directory(str(self._metrics))

@@ -8,7 +8,8 @@ from pathlib import Path
 from prometheus_client import Metric
 
 from deployments.gathering import Places, counted, scrape_all
-from deployments.metrics import RequestMetrics, StartMetrics
+from deployments.metrics import RequestMetrics
+from deployments.model_metrics import StartMetrics
 from deployments.scraping import Scraper, open_directory
 
 COUNTS = """

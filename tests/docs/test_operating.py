@@ -16,7 +16,8 @@ from prometheus_client import Metric
 from arr_coc import errors as library_errors
 from arr_coc.errors import ArrCocError, ConfigError, InvalidRequest
 from deployments.embedding_metrics import EmbeddingMetrics
-from deployments.metrics import EngineMetrics, ModelMetrics, RequestMetrics, StartMetrics, TextureMetrics
+from deployments.metrics import EngineMetrics, RequestMetrics, TextureMetrics
+from deployments.model_metrics import ModelMetrics, StartMetrics
 from deployments.scraping import open_directory
 from serve_app import edge
 from serve_app import errors as served_errors

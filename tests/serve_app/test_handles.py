@@ -11,8 +11,8 @@ from ray.serve.handle import DeploymentBroadcastResponse
 
 from arr_coc.errors import EngineClosed
 from arr_coc.types import EngineStatus
-from serve_app import ingress
-from serve_app.ingress import GenerationHandle, everybody
+from serve_app import handles
+from serve_app.handles import GenerationHandle, everybody
 from tests.serve_app.fakes import READY
 
 LOADING = replace(READY, ready=False, detail="loading the model")
@@ -20,7 +20,7 @@ LOADING = replace(READY, ready=False, detail="loading the model")
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingress, "_ALL_S", 0.05)
+    monkeypatch.setattr(handles, "_ALL_S", 0.05)
 
 
 @dataclass
