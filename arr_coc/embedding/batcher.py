@@ -6,9 +6,6 @@ batch keeps nothing for the next. It knows neither what is embedded nor who asks
 
 import asyncio
 import logging
-import os
-import queue
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,7 +19,8 @@ from arr_coc.embedding.config import EmbeddingConfig
 from arr_coc.embedding.observer import EmbeddingObserver
 from arr_coc.embedding.schedule import Forward, Idle, Schedule
 from arr_coc.embedding.types import Kind
-from arr_coc.engine.isolation import STICKY, attempt
+from arr_coc.engine.isolation import attempt
+from arr_coc.engine.worker import Worker
 from arr_coc.errors import ArrCocError, Cancelled, DeadlineExceeded, EngineClosed, ModelFault
 from arr_coc.types import Backlog
 
@@ -44,21 +42,18 @@ class Job:
     vector: asyncio.Future[Vector] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-class Batcher:
+class Batcher(Worker):
     """Micro-batches. All methods but ``step`` may be called from any thread."""
 
     def __init__(self, run: Run, config: EmbeddingConfig, observer: EmbeddingObserver) -> None:
         """``run`` gives a row for each content of one kind."""
+        super().__init__("embedding")
         self._run = run
         self._observer = observer
         self._schedule: Schedule[Job] = Schedule(config)
-        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._results: list[tuple[Job, Vector | ArrCocError]] = []
-        self._closed = self._ended = False
-        self._step_started: float | None = None
         self._forwarded: list[Job] = []  # what the current forward is about
         self.backlog = Backlog()
-        self._thread = threading.Thread(target=self._loop, name="embedding", daemon=True)
 
     def rehearse(self, kind: Kind, contents: Sequence[NDArray[Any]], price: int) -> None:
         """Learn what such a forward costs; only before ``start``."""
@@ -67,33 +62,15 @@ class Batcher:
         self._run(kind, contents)
         self._schedule.ran(kind, len(contents) * price, time.monotonic() - started)
 
-    def start(self) -> None:
-        self._thread.start()
-
     # What other threads may call
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Queue the jobs of one request; each one's ``vector`` tells the rest."""
-        self._commands.put(lambda: self._accept(jobs))
-        if self._ended:
-            self._refuse()
+        self._command(lambda: self._accept(jobs))
 
     def give_up(self, jobs: Sequence[Job]) -> None:
         """Nobody waits for these any more."""
-        self._commands.put(lambda: self._end(self._queued(jobs), Cancelled("cancelled")))
-
-    def close(self) -> None:
-        """Fail whatever is left with EngineClosed and end the thread."""
-        self._commands.put(self._close)
-        if self._thread.is_alive():
-            self._thread.join()
-        self._ended = True
-        self._refuse()
-
-    def _refuse(self) -> None:
-        """Answer what came too late, in the thread's place."""
-        self._take_commands(wait=None)
-        self._hand_out()
+        self._command(lambda: self._end(self._queued(jobs), Cancelled("cancelled")))
 
     @property
     def running(self) -> int:
@@ -103,36 +80,14 @@ class Batcher:
     def waiting(self) -> int:
         return len(self._schedule.waiting) + self._commands.qsize()
 
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
-
-    @property
-    def step_age_s(self) -> float:
-        """Seconds the current forward has been running; 0 while idle."""
-        started = self._step_started
-        return 0.0 if started is None else time.monotonic() - started
-
     # The thread
 
-    def _loop(self) -> None:
-        while not self._closed:
-            try:
-                self.step()
-            except STICKY:
-                log.critical("the accelerator failed for good; ending the process", exc_info=True)
-                os._exit(70)
-            except Exception:  # a fault of its own: nobody must wait for ever
-                log.exception("an embedding step failed")
-                self._end(
-                    [*self._schedule.waiting, *self._forwarded], ModelFault("the embedding stage failed")
-                )
-                self._hand_out()
+    def _fail_all(self) -> None:
+        self._end([*self._schedule.waiting, *self._forwarded], ModelFault("the embedding stage failed"))
 
     def step(self) -> None:
         """Take commands, plan, run, hand out."""
-        self._take_commands(wait=None)
-        self._step_started = now = time.monotonic()
+        now = self._begin()
         overdue = [job for job in self._schedule.waiting if job.deadline <= now]
         self._end(overdue, DeadlineExceeded("the deadline passed"))
         match self._schedule.plan(now):
@@ -140,20 +95,8 @@ class Batcher:
                 self._forward(jobs)
                 self._hand_out()
             case Idle(seconds):
-                self._step_started = None
-                self._hand_out()
-                if not self._closed:
-                    self._take_commands(wait=seconds or 3600.0)
+                self._idle(seconds)
         self._step_started = None
-
-    def _take_commands(self, wait: float | None) -> None:
-        try:
-            command = self._commands.get(timeout=wait) if wait else self._commands.get_nowait()
-            while True:
-                command()
-                command = self._commands.get_nowait()
-        except queue.Empty:
-            return
 
     def _accept(self, jobs: Sequence[Job]) -> None:
         if self._closed:

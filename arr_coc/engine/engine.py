@@ -5,12 +5,8 @@ and cancelling arrive on one queue; results leave in one wake-up of the event lo
 neither relevance nor HTTP: a sequence that probes brings its own ``resume``.
 """
 
-import logging
-import os
-import queue
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 
@@ -18,7 +14,7 @@ from arr_coc.engine.answering import Answering
 from arr_coc.engine.cache import SlotCache
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.ending import Endings
-from arr_coc.engine.isolation import STICKY, attempt
+from arr_coc.engine.isolation import attempt
 from arr_coc.engine.memory import token_bytes
 from arr_coc.engine.observer import BatchKind, Observer
 from arr_coc.engine.outcome import Outbox, Outcome
@@ -30,19 +26,19 @@ from arr_coc.engine.sequence import Phase, Probe
 from arr_coc.engine.sequence import Sequence as Seq
 from arr_coc.engine.shared import Shared
 from arr_coc.engine.slots import Slots
+from arr_coc.engine.worker import Worker
 from arr_coc.errors import Cancelled, EngineClosed, ModelFault
 from arr_coc.model.adapter import Adapter, Features
 from arr_coc.types import Backlog
 
-log = logging.getLogger(__name__)
-Command = Callable[[], None]
 _Prefilled = tuple[Choice, Probe | None, Features | None]  # and the picture that was begun, not finished
 
 
-class Engine:
+class Engine(Worker):
     """Continuous batching over a slot cache. All methods but ``step`` may be called from any thread."""
 
     def __init__(self, adapter: Adapter, heads: Heads, config: EngineConfig, observer: Observer) -> None:
+        super().__init__("engine")
         self._observer = observer
         cache = SlotCache(adapter.kv, config.slots, config.max_length)
         self._slots = Slots(config.slots, cache.move)
@@ -50,31 +46,24 @@ class Engine:
         self._shared = Shared(cache, token_bytes(adapter.kv), config.shared_bytes, observer)
         self._runner = Runner(adapter, cache, heads, self._shared)
         self._sampler = Sampler(adapter.banned_ids, adapter.kv.device)
-        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._outbox = Outbox()
         self._endings = Endings(config, self._scheduler, self._slots, self._outbox, observer)
         self._answering = Answering(
             config.max_length, adapter.eos_ids, self._endings, self._outbox, cache.clear
         )
-        self._closed = False
-        self._step_started: float | None = None
         self.backlog = Backlog()
         """What a new sequence would have to wait for, after the last step."""
-        self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
 
     # What other threads may call
 
     def submit(self, sequence: Seq) -> None:
         """Queue a sequence; its outcome tells the rest."""
         sequence.prefix = self._shared.prefix(sequence.prompt)
-        self._commands.put(lambda: self._accept(sequence))
+        self._command(lambda: self._accept(sequence))
 
     def cancel(self, outcome: Outcome) -> None:
         """End the sequence of ``outcome``, wherever it stands, at the next step."""
-        self._commands.put(
+        self._command(
             lambda: self._endings.end_where(lambda seq: seq.outcome is outcome, Cancelled("cancelled"))
         )
 
@@ -84,13 +73,7 @@ class Engine:
         def change() -> None:
             self._observer = self._shared.observer = self._endings.observer = observer
 
-        self._commands.put(change)
-
-    def close(self) -> None:
-        """Fail whatever is left with EngineClosed and end the thread."""
-        self._commands.put(self._close)
-        if self._thread.is_alive():
-            self._thread.join()
+        self._command(change)
 
     @property
     def running(self) -> int:
@@ -100,34 +83,14 @@ class Engine:
     def waiting(self) -> int:
         return self._scheduler.waiting + self._commands.qsize()
 
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
-
-    @property
-    def step_age_s(self) -> float:
-        """Seconds the current step has been running; 0 while idle."""
-        started = self._step_started
-        return 0.0 if started is None else time.monotonic() - started
-
     # The thread
 
-    def _loop(self) -> None:
-        while not self._closed:
-            try:
-                self.step()
-            except STICKY:
-                log.critical("the accelerator failed for good; ending the process", exc_info=True)
-                os._exit(70)
-            except Exception:  # a fault of the engine itself: nothing it holds can be trusted
-                log.exception("engine step failed")
-                self._endings.end_where(lambda seq: True, ModelFault("the engine failed"))
-                self._outbox.flush()
+    def _fail_all(self) -> None:
+        self._endings.end_where(lambda seq: True, ModelFault("the engine failed"))
 
     def step(self) -> None:
         """Take commands, plan, run, hand out."""
-        self._take_commands(wait=None)
-        self._step_started = now = time.monotonic()
+        now = self._begin()
         self._endings.end_late(now)
         decoding = sum(row.phase is Phase.RUNNING for row in self._slots.rows)
         match self._scheduler.plan(now, decoding, self._slots.free):
@@ -136,27 +99,14 @@ class Engine:
             case Decode():
                 self._decode(self._slots.rows.copy())
             case Idle(seconds):
-                self._outbox.flush()
-                self._step_started = None
-                self._tell_occupancy()
-                if not self._closed:
-                    self._take_commands(wait=seconds or 3600.0)
-        self._outbox.flush()
-        self._tell_occupancy()
+                self._idle(seconds)
+        self._hand_out()
 
-    def _tell_occupancy(self) -> None:
+    def _hand_out(self) -> None:
+        self._outbox.flush()
         self.backlog = self._scheduler.backlog
         waiting = self._scheduler.waiting
         self._observer.occupancy(self.running, waiting, self._slots.capacity, self.backlog.tokens)
-
-    def _take_commands(self, wait: float | None) -> None:
-        try:
-            command = self._commands.get(timeout=wait) if wait else self._commands.get_nowait()
-            while True:
-                command()
-                command = self._commands.get_nowait()
-        except queue.Empty:
-            return
 
     def _accept(self, sequence: Seq) -> None:
         if self._closed:
