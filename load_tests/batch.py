@@ -30,7 +30,8 @@ from arr_coc.texture import TextureEncoder
 from arr_coc.types import Ask, Sampling
 from arr_coc.vlm import VisionLanguageModel
 from load_tests.cold_start import ROOT, started
-from serve_app.config import AppConfig, read_config
+from serve_app.config import AppConfig
+from serve_app.config_file import read_config
 from serve_app.environment import free_ports
 
 CONFIG = Path("configs/local.yaml")

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from serve_app import edge, environment, processes
-from serve_app.config import ServerFile, read_config
+from serve_app.config_file import ServerFile, read_config
 
 ROOT = Path(__file__).parents[1]
 STOP_S = 20.0

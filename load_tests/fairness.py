@@ -28,7 +28,7 @@ from arr_coc.engine.config import EngineConfig
 from load_tests.closed_loop import QUERY, TOKENS, pictures
 from load_tests.cold_start import started
 from serve_app.access.keys import VARIABLE
-from serve_app.config import read_config
+from serve_app.config_file import read_config
 from serve_app.environment import free_ports
 
 CONFIG = Path("configs/local.yaml")

@@ -15,7 +15,7 @@ from typing import NoReturn
 from arr_coc.errors import ConfigError
 from deployments.logs import configure_logging
 from serve_app.checks import checked, on_port
-from serve_app.config import read_config
+from serve_app.config_file import read_config
 from serve_app.early import EarlyPort
 from serve_app.lifecycle import Server
 

@@ -14,7 +14,7 @@ from arr_coc.model.source import found
 from arr_coc.model.sources.room import free_memory
 from arr_coc.profile import ModelProfile
 from serve_app.access.keys import Keyring
-from serve_app.config import HttpOptions, ServerFile, read_config
+from serve_app.config_file import HttpOptions, ServerFile, read_config
 
 START_BYTES = 1000 * 2**20
 """What all processes of a start hold beside the model: with the demo model and eight slots their proportional

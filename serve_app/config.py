@@ -1,19 +1,15 @@
-"""What an operator may set: the layers' own settings, composed, and the file they are written in.
+"""What an operator may set: the layers' own settings, composed.
 
-The file is a Ray Serve config, so that ``serve run FILE`` and ``python -m serve_app FILE`` read the
-same one. Sizes that follow from the engine's are derived here, in one place.
+Sizes that follow from the engine's are derived here, in one place.
 """
 
 import math
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from arr_coc.decoding import PictureLimits
 from arr_coc.engine.config import EngineConfig
-from arr_coc.errors import ConfigError
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.source import pin
 from deployments.config import EmbeddingStageConfig, GenerationStageConfig, TextureStageConfig, TracingConfig
@@ -23,7 +19,6 @@ from serve_app.cloud_run.config import CloudRunConfig
 from serve_app.kuberay.config import KubeRayConfig
 from serve_app.limits import HttpLimits
 
-IMPORT_PATH: Final = "serve_app.app:build"
 SHARING = 3  # what ten tenants hold at most over what one may: 1 + 1/2 + ... + 1/10, rounded up
 ALONE_DRAIN_S = 7.0  # nobody is served until the next replica is there
 HEALTH_CALLS = 64  # concurrent probes and scrapes that an ingress replica answers beside its requests
@@ -33,11 +28,13 @@ SAY_LATE_S = 10  # after the deadline, for the server to say so before the platf
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Settings that cannot be changed, and of which a name that is not known is refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class AppConfig(_Section):
+class AppConfig(Section):
     """Everything about the application; the ``args`` of its Serve config."""
 
     model: ModelConfig = ModelConfig()
@@ -212,63 +209,3 @@ class AppConfig(_Section):
 
 def _pinned(model: ModelConfig) -> dict[str, str]:
     return {"source": pin(model.source), "name": model.served_name}
-
-
-class HttpOptions(_Section):
-    """Where the server listens."""
-
-    host: str = Field(default="0.0.0.0", description="address to listen on")
-    port: int = Field(default=8000, ge=1, le=65535, description="where $PORT is not set")
-
-
-class _Application(_Section):
-    """The application, as Ray Serve calls it."""
-
-    name: str = Field(default="arr-coc", description="its name in Ray Serve")
-    route_prefix: Literal["/"] = Field(default="/", description="where its paths begin")
-    import_path: Literal["serve_app.app:build"] = Field(default=IMPORT_PATH, description="what builds it")
-    args: AppConfig = AppConfig()
-
-
-class ServerFile(_Section):
-    """A config file: the part of Ray Serve's schema that this server uses."""
-
-    http_options: HttpOptions = HttpOptions()
-    applications: tuple[_Application] = Field(description="exactly one")
-
-    @property
-    def app(self) -> AppConfig:
-        return self.applications[0].args
-
-    @property
-    def name(self) -> str:
-        return self.applications[0].name
-
-    def with_pinned_model(self) -> Self:
-        """As `AppConfig.with_pinned_model`."""
-        application = self.applications[0].model_copy(update={"args": self.app.with_pinned_model()})
-        return self.model_copy(update={"applications": (application,)})
-
-
-def read_config(path: Path) -> ServerFile:
-    """Read and check a config file. Raises ConfigError with one line that says what to mend."""
-    try:
-        content: Any = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    try:
-        return ServerFile.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_first(error)}") from error
-
-
-def _first(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    path = problem["loc"]
-    if path[:2] == ("applications", 0) and len(path) > 2:  # there is one, so its place says nothing
-        path = path[2:]
-    where = ".".join(map(str, path))
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{where or 'file'}: {problem['msg']}{more}"

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel
 
 from arr_coc.profile import PROFILE_FILE, ModelProfile
-from serve_app.config import ServerFile
+from serve_app.config_file import ServerFile
 
 Schema = dict[str, Any]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from serve_app import edge
 from serve_app.checks import cannot_listen, family_of, require_free
-from serve_app.config import HttpOptions
+from serve_app.config_file import HttpOptions
 
 SOCKET = "early.sock"
 _HEAD_BYTES = 16 * 2**10

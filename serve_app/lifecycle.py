@@ -27,11 +27,10 @@ from arr_coc.errors import ConfigError
 from deployments.config import FAILED
 from deployments.phases import Span, read_phases
 from serve_app import edge, environment, processes
-from serve_app.config import IMPORT_PATH, ServerFile
+from serve_app.config_file import IMPORT_PATH, ServerFile
+from serve_app.draining import AT_MOST_S, drain
 from serve_app.early import EarlyPort
 
-FINISH_S = 6.5  # for what is in flight after the first signal; the platform kills after ten seconds
-TELL_S = 0.8  # for the errors of what did not finish to be sent
 CLOSED_S = 15.0  # without a public port: Serve starts a proxy that died again, unless it died too
 CORE = ("gcs_server", "raylet")  # without either of them Ray is lost
 _CLOSED = "nobody listens on the port"
@@ -205,26 +204,15 @@ class Server:
         self._stopping = True
         began = time.monotonic()
         try:
-            told = asyncio.run(asyncio.wait_for(self._drain(), FINISH_S + 2 * TELL_S))
+            told = not self._ready or self._drained()  # nothing was let in before
         except Exception:
             _log.exception("the server could not be drained")
             told = False
         _log.info({"event": "stopped", "finished": told, "s": round(time.monotonic() - began, 2)})
         return 0
 
-    async def _drain(self) -> bool:
-        """Whether everything in flight could finish."""
-        if not self._ready:  # nothing was let in
-            return True
-        from ray import serve
-
-        ingress = serve.get_deployment_handle("Ingress", self._file.name)
-        stages = [serve.get_deployment_handle(name, self._file.name) for name in self._stages()]
-        finished = await _told(ingress, FINISH_S, patience_s=TELL_S)
-        if not finished:
-            await asyncio.gather(*(_told(stage, 0.0, patience_s=TELL_S) for stage in stages))
-            await _told(ingress, TELL_S, patience_s=TELL_S)
-        return finished
+    def _drained(self) -> bool:
+        return asyncio.run(asyncio.wait_for(drain(self._file.name, self._stages()), AT_MOST_S))
 
     def _stages(self) -> list[str]:
         """Names of the deployments whose models may hold a request."""
@@ -281,17 +269,6 @@ class Server:
 
         open_directory(str(self._metrics))
         StartMetrics().started({name: span.seconds or 0.0 for name, span in self._spans.items()})
-
-
-async def _told(stage: Any, timeout_s: float, patience_s: float) -> bool:
-    """Whether all replicas of a stage drained within ``timeout_s``; one that is dead or does not answer
-    must not keep the others from being told."""
-    try:
-        replies = await stage.broadcast("drain", timeout_s).results_async(timeout_s=timeout_s + patience_s)
-    except Exception as error:
-        _log.warning("a stage could not be drained (%s)", type(error).__name__)
-        return False
-    return all(reply is not False for reply in replies)
 
 
 def _await_controller(ray: Any, proxies: "Future[None]") -> None:

@@ -3,6 +3,7 @@
 Owns which format runs on which device. Activations, keys and values keep the model's dtype.
 """
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,12 +21,10 @@ def arguments(quantization: Quantization, weights: Weights, device: torch.device
 
     Raises ModelLoadError where torchao is not installed, or the matrices cannot be held so.
     """
-    try:
-        import torchao  # noqa: F401  (not everybody wants its time to import)
-    except ImportError as error:
+    if find_spec("torchao") is None:
         raise ModelLoadError(
             f"model.quantization {quantization} needs torchao: pip install 'arr-coc-serve[quantization]'"
-        ) from error
+        )
     from transformers import TorchAoConfig
 
     method = _int8() if quantization == "int8" else _int4(weights, device)

@@ -25,7 +25,8 @@ from load_tests.bench.loads import Load
 from load_tests.bench.mixes import Request
 from load_tests.bench.peers import ROOT, THREADS
 from load_tests.bench.spec import Spec, to_json
-from serve_app.config import AppConfig, read_config
+from serve_app.config import AppConfig
+from serve_app.config_file import read_config
 
 ROOM = 4096  # requests that may wait: here nobody is refused
 

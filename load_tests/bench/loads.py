@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 Kind = Literal["closed", "own", "abs", "batch"]
 OVERLOAD = 1.25  # times a server's own capacity; from here on its queue needs time to fill
@@ -31,7 +31,7 @@ class Load:
             raise ValueError(
                 f"no load: {name}; there are closed-N, own-F, abs-RATE, batch-N, each with -stream"
             )
-        kind: Kind = found[1]  # type: ignore[assignment]
+        kind = cast(Kind, found[1])  # of the expression's four
         if kind in ("closed", "batch") and "." in found[2]:
             raise ValueError(f"no load: {name}; a number of clients or requests is whole")
         return cls(kind, float(found[2]), bool(found[3]))

@@ -35,7 +35,7 @@ def cost(
     """Tell what a month costs, by a load report or a model's roofline, and where every figure is from."""
     from serve_app.capacity.cost import MONTH_DAYS
     from serve_app.capacity.traffic import day
-    from serve_app.config import read_config
+    from serve_app.config_file import read_config
 
     with told():
         app = read_config(config).app

@@ -33,7 +33,7 @@ def deploy(
 ) -> None:
     """Build the image, push it, and make the Cloud Run service what the config says."""
     from serve_app.cloud_run.service import Release
-    from serve_app.config import read_config
+    from serve_app.config_file import read_config
 
     with told():
         if config.parts[:1] != (IN_IMAGE,):

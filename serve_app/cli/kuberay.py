@@ -8,7 +8,7 @@ import typer
 from serve_app.cli.failure import told
 
 if TYPE_CHECKING:
-    from serve_app.config import ServerFile
+    from serve_app.config_file import ServerFile
 
 _HEADER = """\
 # Written by `arr-coc kuberay`; change the config it is rendered from instead.
@@ -19,7 +19,7 @@ def kuberay(
     config: Annotated[Path, typer.Argument(help="The config to serve.")] = Path("configs/kuberay.yaml"),
 ) -> None:
     """Print a config as what `kubectl apply -f -` makes a service of several machines, under KubeRay."""
-    from serve_app.config import read_config
+    from serve_app.config_file import read_config
 
     with told():
         typer.echo(rendered(read_config(config)), nl=False)

@@ -39,7 +39,7 @@ def scale(
     from serve_app.capacity.choosing import Objective, candidates, tried
     from serve_app.capacity.cost import MONTH_DAYS
     from serve_app.capacity.traffic import day
-    from serve_app.config import read_config
+    from serve_app.config_file import read_config
 
     with told():
         app = read_config(config).app

@@ -1,7 +1,7 @@
 """What Cloud Run would refuse, or kill, known before anything is built."""
 
 from arr_coc.errors import ConfigError
-from serve_app.config import ServerFile
+from serve_app.config_file import ServerFile
 from serve_app.environment import OBJECT_STORE_BYTES
 
 IMAGE_MODEL = "/model"  # where Dockerfile.gpu puts the weights

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from serve_app.cloud_run.fitting import require_fits
-from serve_app.config import AppConfig, ServerFile
+from serve_app.config import AppConfig
+from serve_app.config_file import ServerFile
 
 REPOSITORY = "arr-coc"  # in Artifact Registry
 STARTUP_PERIOD_S = 2

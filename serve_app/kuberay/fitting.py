@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from arr_coc.errors import ConfigError
 from deployments.config import GenerationStageConfig, TextureStageConfig
-from serve_app.config import AppConfig, ServerFile
+from serve_app.config import AppConfig
+from serve_app.config_file import ServerFile
 from serve_app.kuberay.config import NodeSize
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from serve_app.config import ServerFile
+from serve_app.config_file import ServerFile
 from serve_app.environment import OBJECT_STORE_BYTES
 from serve_app.kuberay.fitting import Nodes, generation_nodes, require_placeable, texture_nodes
 

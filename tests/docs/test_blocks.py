@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from serve_app.config import read_config
+from serve_app.config_file import read_config
 from tests.docs.homes import NOT_RUN, PURE, SERVED, SHOWN, exempt, to_run
 from tests.docs.pages import PAGES, Block, Page
 from tests.docs.reader import Reader, check_printed

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from arr_coc.profile import ModelProfile
-from serve_app.config import ServerFile
+from serve_app.config_file import ServerFile
 from serve_app.configuration_page import page, sections
 
 ROOT = Path(__file__).parents[2]

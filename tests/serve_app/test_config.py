@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from arr_coc.errors import ConfigError
 from serve_app.checks import START_BYTES, checked_config, require_free, require_gpus, require_start_memory
-from serve_app.config import AppConfig, HttpOptions, read_config
+from serve_app.config import AppConfig
+from serve_app.config_file import HttpOptions, read_config
 from tests.system.server import free_port
 
 ROOT = Path(__file__).parents[2]

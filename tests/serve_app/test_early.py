@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from arr_coc.errors import ConfigError
-from serve_app.config import HttpOptions
+from serve_app.config_file import HttpOptions
 from serve_app.early import SOCKET, EarlyPort, response
 from serve_app.environment import free_ports
 

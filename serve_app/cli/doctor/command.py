@@ -47,7 +47,7 @@ def examine(path: Path) -> "Iterator[Finding]":
     from serve_app.cli.doctor.machine import check_port, check_shared_memory
     from serve_app.cli.doctor.model import check_models
     from serve_app.cli.doctor.software import check_software
-    from serve_app.config import read_config
+    from serve_app.config_file import read_config
 
     yield from check_software()
     yield check_shared_memory()

@@ -6,7 +6,7 @@ from pathlib import Path
 from arr_coc.errors import ConfigError
 from serve_app.checks import require_free
 from serve_app.cli.doctor.finding import Finding, ok, problem, warning
-from serve_app.config import HttpOptions
+from serve_app.config_file import HttpOptions
 from serve_app.environment import OBJECT_STORE_BYTES
 
 _MIB = 2**20

@@ -8,7 +8,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from arr_coc.foveation import native_grid
 from load_tests.bench.models import make
 from load_tests.bench.servers import CONFIG, config_for
-from serve_app.config import read_config
+from serve_app.config_file import read_config
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from serve_app.cloud_run.service import Release
-from serve_app.config import ServerFile, read_config
+from serve_app.config_file import ServerFile, read_config
 
 ROOT = Path(__file__).parents[3]
 CONFIG = "configs/cloud_run.yaml"

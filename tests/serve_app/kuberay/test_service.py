@@ -14,7 +14,8 @@ from ray.serve.schema import ServeDeploySchema
 from referencing import Registry, Resource
 
 from arr_coc.errors import ConfigError
-from serve_app.config import AppConfig, ServerFile, read_config
+from serve_app.config import AppConfig
+from serve_app.config_file import ServerFile, read_config
 from serve_app.kuberay.service import manifests
 from tests.serve_app.cli.command import invoke
 

@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 
 from serve_app.cli.doctor.machine import check_port, check_shared_memory
-from serve_app.config import HttpOptions
+from serve_app.config_file import HttpOptions
 
 
 def test_shared_memory_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
