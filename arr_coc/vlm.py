@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Self
 
+from arr_coc.apart import apart
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.detokenizer import Detokenizer
 from arr_coc.engine.engine import Engine
@@ -113,7 +114,7 @@ class VisionLanguageModel:
         directory = resolve(model.source, model.cpu_itemsize)
         tell("weights", weight_bytes(directory, model))
         profile = ModelProfile.load(directory)
-        vlm = cls(load(directory, model), profile, engine, Silent())  # warming up is no traffic
+        vlm = apart(lambda: cls(load(directory, model), profile, engine, Silent()))  # warming up is no traffic
         _log.info({"event": "memory", "model": model.served_name, **vlm.memory.mib()})
         tell("warm-up", 0)
         asyncio.run(vlm._warm_up())
@@ -137,7 +138,7 @@ class VisionLanguageModel:
         DeadlineExceeded, ModelFault, EngineClosed; cancelling the task frees the request's slot
         within one step."""
         logprobs: list[TokenLogprobs] = []
-        async with aclosing(self.stream(ask, *pictures)) as items:
+        async with aclosing(self._answer(ask, pictures, streamed=False)) as items:
             async for item in items:
                 if isinstance(item, Report):
                     return replace(item, logprobs=tuple(logprobs))
@@ -146,8 +147,15 @@ class VisionLanguageModel:
 
     async def stream(self, ask: Ask, *pictures: TexturedPicture) -> AsyncGenerator[Delta | Report, None]:
         """Text as it becomes final, then the report. Errors and cancellation as ``answer``."""
+        async with aclosing(self._answer(ask, pictures, streamed=True)) as items:
+            async for item in items:
+                yield item
+
+    async def _answer(
+        self, ask: Ask, pictures: Sequence[TexturedPicture], *, streamed: bool
+    ) -> AsyncGenerator[Delta | Report, None]:
         self._admit(ask)
-        sequence, zoom = self._sequence(ask, pictures)
+        sequence, zoom = self._sequence(ask, pictures, streamed=streamed)
         self._require_time(ask, sequence.pending)
         self._places.take(ask.tenant)
         try:
@@ -211,7 +219,9 @@ class VisionLanguageModel:
                 "those who wait already take all of this request's time", retry_after_s=backlog.seconds
             )
 
-    def _sequence(self, ask: Ask, pictures: Sequence[TexturedPicture]) -> tuple[Seq, Zoom | None]:
+    def _sequence(
+        self, ask: Ask, pictures: Sequence[TexturedPicture], *, streamed: bool
+    ) -> tuple[Seq, Zoom | None]:
         prompt = self._adapter.chat(ask.conversation, [[picture.grid] for picture in pictures])
         prompt = replace(
             prompt,
@@ -238,7 +248,7 @@ class VisionLanguageModel:
             prompt=first.prompt,
             sampling=sampling,
             deadline=now + ask.remaining_s,
-            outcome=Outcome(),
+            outcome=Outcome(streamed=streamed),
             detokenizer=Detokenizer(self._adapter.tokenizer, sampling.stop),
             times=Times(submitted=now),
             trace_headers=ask.trace_headers,

@@ -67,7 +67,8 @@ class Embedder:
     def load(cls, config: EmbeddingConfig, pictures: PictureLimits, observer: EmbeddingObserver) -> Self:
         """Load the weights and run a forward of each kind. Blocks; raises ModelLoadError."""
         model = config.model
-        return cls(load_clip(resolve(model.source, model.cpu_itemsize), model), config, pictures, observer)
+        directory = resolve(model.source, model.cpu_itemsize)
+        return apart(lambda: cls(load_clip(directory, model), config, pictures, observer))
 
     async def embed(self, ask: EmbeddingAsk) -> Embedded:
         """The vectors of all inputs, in their order.

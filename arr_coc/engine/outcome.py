@@ -30,12 +30,14 @@ Item = Delta | Finish | BaseException
 class Outcome:
     """What comes out for one request: deltas, then a Finish or an error, exactly once.
 
-    Made and read on one event loop; written through an Outbox from any thread.
+    Made and read on one event loop; written through an Outbox from any thread. One that is not
+    ``streamed`` gets all of them with the last, so that nobody is woken for each token.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, streamed: bool = True) -> None:
         self.loop = asyncio.get_running_loop()
-        self.ended = False  # owned by the Outbox's thread
+        self.ended = False  # owned by the Outbox's thread, as is
+        self.held: list[Item] | None = None if streamed else []
         self._items: deque[Item] = deque()
         self._ready = asyncio.Event()
 
@@ -68,7 +70,12 @@ class Outbox:
         if outcome.ended:
             return
         outcome.ended = not isinstance(item, Delta)
-        self._pending.setdefault(outcome.loop, {}).setdefault(outcome, []).append(item)
+        items = [item]
+        if outcome.held is not None:
+            outcome.held.append(item)
+            items = outcome.held if outcome.ended else []
+        if items:
+            self._pending.setdefault(outcome.loop, {}).setdefault(outcome, []).extend(items)
 
     def flush(self) -> None:
         """Deliver everything that was put since the last flush."""

@@ -18,6 +18,7 @@ from arr_coc.model.adapter import Batch, Features, Ids, Prompt
 from arr_coc.model.decoder import Decoder, banned_ids, eos_ids, footprint, kv_shape
 from arr_coc.model.pixels import Normaliser
 from arr_coc.model.prompts import PromptTemplate
+from arr_coc.model.still import StillPatchEmbed
 from arr_coc.types import PICTURE, Grid, Message, Pixels
 
 
@@ -51,6 +52,8 @@ class QwenVL:
         self._frames = vision.temporal_patch_size
         self._template = PromptTemplate(tokenizer, config.image_token_id)
         self._vision: Any = model.model
+        if not isinstance(self._vision.visual.patch_embed, StillPatchEmbed):
+            self._vision.visual.patch_embed = StillPatchEmbed(self._vision.visual.patch_embed)
         self._decoder = Decoder(self._vision.language_model, model.lm_head)
         self._normalise = Normaliser(image_mean, image_std, model.device)
 
@@ -68,7 +71,7 @@ class QwenVL:
     @torch.inference_mode()
     def look(self, pictures: Sequence[Pixels]) -> list[Features]:
         """Vision features; pictures of any sizes are packed, without padding, into one pass."""
-        patches = torch.cat([self.patchify(picture) for picture in pictures])
+        patches = torch.cat([self.patchify(picture, frames=1) for picture in pictures])
         sides = [(picture.shape[0] // self._patch, picture.shape[1] // self._patch) for picture in pictures]
         grid_thw = torch.tensor([(1, *side) for side in sides], device=self.kv.device)
         seen = self._vision.get_image_features(patches.to(self.kv.dtype), grid_thw, return_dict=True)
@@ -78,15 +81,17 @@ class QwenVL:
             for i, tokens in enumerate(seen.pooler_output)
         ]
 
-    def patchify(self, picture: Pixels) -> torch.Tensor:
+    def patchify(self, picture: Pixels, frames: int | None = None) -> torch.Tensor:
         """uint8 [height, width, 3] to float32 [patches, 3 * frames * patch * patch], in the order and with
-        the arithmetic of the family's own image processor."""
+        the arithmetic of the family's own image processor, which shows as many ``frames`` as the tower
+        takes at once, all of them alike."""
+        shown = self._frames if frames is None else frames
         values = self._normalise(picture)
         p, m = self._patch, self._merge
         rows, cols = values.shape[1] // (p * m), values.shape[2] // (p * m)
         blocks = values.reshape(3, rows, m, p, cols, m, p).permute(1, 4, 2, 5, 0, 3, 6)
-        frames = blocks[:, :, :, :, :, None].expand(*blocks.shape[:5], self._frames, p, p)
-        return frames.reshape(rows * cols * m * m, -1)
+        repeated = blocks[:, :, :, :, :, None].expand(*blocks.shape[:5], shown, p, p)
+        return repeated.reshape(rows * cols * m * m, -1)
 
     def forward(self, batch: Batch, cache: Cache) -> torch.Tensor:
         """Logits [rows, vocab] at each row's last token."""
