@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from arr_coc.apart import apart
 from arr_coc.decoding import PictureLimits, decode, read_header
 from arr_coc.embedding.batcher import Batcher, Job, Vector
 from arr_coc.embedding.config import EmbeddingConfig

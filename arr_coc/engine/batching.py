@@ -10,21 +10,21 @@ LIKE = 1.5  # longest over shortest of one prefill batch; beyond, padding costs 
 
 
 class Batching(Generic[J]):
-    """Cuts batches of at most ``budget`` tokens, padding included, and while others decode of no more than
-    may interrupt them."""
+    """Cuts batches of at most ``budget`` tokens, padding included, and while answers that run are ``watched``
+    of no more than may interrupt them."""
 
     def __init__(self, budget: int, interruption: Interruption) -> None:
         self._budget = budget
         self._interruption = interruption
 
-    def cut(self, queue: Sequence[J], room: int, *, running: bool) -> "Prefill[J]":
+    def cut(self, queue: Sequence[J], room: int, *, watched: bool) -> "Prefill[J]":
         """The first job and all later ones like it, at most ``room``, while the batch is within its bounds.
 
         A first job that is too large by itself is prefilled in parts, alone. Who needs what another job of
         the batch computes waits for it.
         """
         first = queue[0]
-        if running and (most := self._interruption.part(first)) < first.pending:
+        if watched and (most := self._interruption.part(first)) < first.pending:
             return Prefill([first], most)
         shortest = longest = first.pending
         visual = first.visual(first.pending)
@@ -36,11 +36,11 @@ class Batching(Generic[J]):
             alike = job.probing == first.probing and high <= LIKE * low
             shared = job.computes is not None and job.computes in begun
             seen = visual + job.visual(job.pending)
-            if alike and not shared and self._fits((len(batch) + 1) * high, seen, running):
+            if alike and not shared and self._fits((len(batch) + 1) * high, seen, watched):
                 batch.append(job)
                 begun.add(job.computes)
                 shortest, longest, visual = low, high, seen
         return Prefill(batch)
 
-    def _fits(self, tokens: int, visual: int, running: bool) -> bool:
-        return tokens <= self._budget and (not running or self._interruption.allows(tokens, visual))
+    def _fits(self, tokens: int, visual: int, watched: bool) -> bool:
+        return tokens <= self._budget and (not watched or self._interruption.allows(tokens, visual))

@@ -92,8 +92,9 @@ class Engine(Worker):
         """Take commands, plan, run, hand out."""
         now = self._begin()
         self._endings.end_late(now)
-        decoding = sum(row.phase is Phase.RUNNING for row in self._slots.rows)
-        match self._scheduler.plan(now, decoding, self._slots.free):
+        decoding = [row for row in self._slots.rows if row.phase is Phase.RUNNING]
+        watched = any(row.streamed for row in decoding)
+        match self._scheduler.plan(now, len(decoding), self._slots.free, watched=watched):
             case Prefill(jobs, most):
                 self._prefill(jobs, most)
             case Decode():

@@ -41,6 +41,10 @@ class Outcome:
         self._items: deque[Item] = deque()
         self._ready = asyncio.Event()
 
+    @property
+    def streamed(self) -> bool:
+        return self.held is None
+
     def deliver(self, items: Iterable[Item]) -> None:
         """Called on the event loop."""
         self._items.extend(items)

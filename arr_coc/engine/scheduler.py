@@ -2,8 +2,8 @@
 
 The plan is made when the accelerator is free, never earlier, so a batch holds whatever has arrived
 by then. Who holds a slot is prefilled to the end before others get one. Between two prefills those who
-decode make a step, or several, and while they do a prefill is only so large, so that a long queue or a
-large picture does not stop the answers that run.
+decode make a step, or several, and while any of their answers is read as it is written a prefill is only
+so large, so that a long queue or a large picture does not stop it.
 """
 
 from collections import deque
@@ -89,19 +89,23 @@ class Scheduler(Generic[J]):
         self._waiting.drop(gone)
         self._held = deque(job for job in self._held if id(job) not in gone)
 
-    def plan(self, now: float, running: int, free_slots: int) -> "Prefill[J] | Decode | Idle":
-        """The next thing to do with ``running`` decoding jobs and ``free_slots`` free."""
+    def plan(
+        self, now: float, running: int, free_slots: int, *, watched: bool = True
+    ) -> "Prefill[J] | Decode | Idle":
+        """The next thing to do with ``running`` decoding jobs, ``watched`` where any of them is streamed,
+        and ``free_slots`` free."""
+        watched = running > 0 and (watched or self._waiting.contested(now))
         if self._stepped:
             self._refill.stepped(self._stepped, max(0, free_slots - self._free))
         self._stepped = 0
         if self._is_theirs(now) and running:
             return self._step(running, free_slots)
         if self._held:
-            return self._cut(list(self._held), len(self._held), running, now)
+            return self._cut(list(self._held), len(self._held), now, watched=watched)
         slots, owed = self._waiting.open(now, free_slots)
         wait = 0.0 if owed else self._until_cut(now, running, slots)
         if wait == 0.0:
-            return self._start(now, running, free_slots)
+            return self._start(now, free_slots, watched=watched)
         return self._step(running, free_slots) if running else Idle(wait)
 
     def _is_theirs(self, now: float) -> bool:
@@ -125,21 +129,22 @@ class Scheduler(Generic[J]):
             return 0.0
         if self._adaptive and running and waiting > free_slots:
             return 0.0 if self._refill.pays(free_slots) else None
-        return self._window.remaining(now, self._waiting.oldest, waiting, running)
+        patient = not self._waiting.streamed
+        return self._window.remaining(now, self._waiting.oldest, waiting, running, patient=patient)
 
-    def _start(self, now: float, running: int, free_slots: int) -> "Prefill[J]":
+    def _start(self, now: float, free_slots: int, *, watched: bool) -> "Prefill[J]":
         queue, before = self._waiting.startable(now, free_slots), self._waiting.tokens
         self._window.cut(now)
         self._refill.filled()
-        batch = self._cut(queue, free_slots, running, now)
+        batch = self._cut(queue, free_slots, now, watched=watched)
         for job in batch.jobs:
             self._waiting.started(job)
         started = before - self._waiting.tokens
         self._throughput.cut(now, started, left=bool(self._waiting))
         return batch
 
-    def _cut(self, queue: list[J], room: int, running: int, now: float) -> "Prefill[J]":
-        batch = self._batching.cut(queue, room, running=running > 0)
+    def _cut(self, queue: list[J], room: int, now: float, *, watched: bool) -> "Prefill[J]":
+        batch = self._batching.cut(queue, room, watched=watched)
         for job in batch.jobs:
             self._waiting.charge(job.tenant, min(job.pending, batch.most or job.pending))
         self.drop({id(job) for job in batch.jobs})

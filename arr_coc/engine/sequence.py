@@ -126,6 +126,11 @@ class Sequence:
         """Key of the prefix that its next prefill computes and others may share; None where none."""
         return None if self.prefix is None or self.known >= self.prefix.length else self.prefix.key
 
+    @property
+    def streamed(self) -> bool:
+        """Whether its tokens are read as they come."""
+        return self.outcome.streamed
+
     def visual(self, tokens: int) -> int:
         """Visual tokens of the pictures that the next ``tokens`` begin."""
         end = self.known + tokens

@@ -36,6 +36,11 @@ class Waiting(Generic[J]):
         return self._queue[0][0]
 
     @property
+    def streamed(self) -> bool:
+        """Whether any of them is."""
+        return any(job.streamed for _, job in self._queue)
+
+    @property
     def tokens(self) -> int:
         """What all of them have to compute first."""
         return sum(job.pending for _, job in self._queue)
@@ -67,6 +72,10 @@ class Waiting(Generic[J]):
         if not self._guarantees.several(self.jobs, now):
             return queue
         return self._guarantees.admitted(queue, free_slots, now)[0]
+
+    def contested(self, now: float) -> bool:
+        """Whether several tenants are about."""
+        return self._guarantees.several(self.jobs, now)
 
     def open(self, now: float, free_slots: int) -> tuple[int, bool]:
         """How many of ``free_slots`` those who wait may take; and whether some are owed them, since their

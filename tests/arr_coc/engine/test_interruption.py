@@ -25,6 +25,7 @@ class Job:
     probing: bool = False
     tenant: str = ""
     computes: bytes | None = None
+    streamed: bool = True
 
     @property
     def pending(self) -> int:
@@ -122,6 +123,21 @@ def test_where_nobody_decodes_nothing_is_divided() -> None:
     scheduler, large = _scheduler(), Job(1500)
     scheduler.submit(large, 0.0)
     assert _run(scheduler, running=0) == [(1500, [large])]
+
+
+def test_where_nobody_reads_along_nothing_is_divided() -> None:
+    scheduler, large = _scheduler(), Job(1500)
+    scheduler.submit(large, 0.0)
+    assert scheduler.plan(0.0, 3, 8, watched=False) == Prefill([large])
+
+
+def test_another_tenant_is_not_kept_waiting_even_where_nobody_reads_along() -> None:
+    scheduler, large, other = _scheduler(), Job(1500), Job(100, tenant="other")
+    scheduler.submit(large, 0.0)
+    scheduler.submit(other, 0.0)
+    part = scheduler.plan(0.0, 3, 8, watched=False)
+    assert isinstance(part, Prefill)
+    assert part.most is not None
 
 
 def test_what_a_part_has_left_is_not_divided_once_nobody_decodes() -> None:

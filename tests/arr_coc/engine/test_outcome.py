@@ -1,0 +1,47 @@
+"""How results come to those who wait for them."""
+
+import asyncio
+
+import pytest
+
+from arr_coc.engine.outcome import Finish, Item, Outbox, Outcome
+from arr_coc.errors import ModelFault
+from arr_coc.types import Delta, Usage
+
+FINISH = Finish("stop", "ab", Usage(1, 2, 0))
+
+
+def _told(streamed: bool, items: list[Item]) -> tuple[list[object], int]:
+    """What is read of ``items``, one of which each step produces, and how often the loop was woken."""
+
+    async def read() -> tuple[list[object], int]:
+        outcome, outbox, wakes = Outcome(streamed=streamed), Outbox(), 0
+        deliver = outcome.deliver
+
+        def counted(given: list[Item]) -> None:
+            nonlocal wakes
+            wakes += 1
+            deliver(given)
+
+        outcome.deliver = counted  # type: ignore[method-assign, assignment]
+
+        def run() -> None:
+            for item in items:
+                outbox.put(outcome, item)
+                outbox.flush()
+
+        await asyncio.to_thread(run)
+        return [item async for item in outcome], wakes
+
+    return asyncio.run(read())
+
+
+@pytest.mark.parametrize(("streamed", "wakes"), [(True, 3), (False, 1)])
+def test_a_whole_answer_wakes_its_reader_once(streamed: bool, wakes: int) -> None:
+    assert _told(streamed, [Delta("a"), Delta("b"), FINISH]) == ([Delta("a"), Delta("b"), FINISH], wakes)
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_an_error_ends_it_and_nothing_follows(streamed: bool) -> None:
+    with pytest.raises(ModelFault):
+        _told(streamed, [Delta("a"), ModelFault("broken"), FINISH])
