@@ -67,7 +67,6 @@ class Job:
     began: float = math.nan  # of its first prefill
     expected: float = math.nan  # wait for it, by the backlog on arrival
     computes: bytes | None = field(default=None, init=False)
-    streamed: bool = True
     tenant: str = field(default="", init=False)
     done: int = field(default=0, init=False)  # tokens of the first stage
     told: list[float] = field(default_factory=list, init=False)  # when each token of the answer was
@@ -112,8 +111,7 @@ class Simulation:
                 job = coming.pop()
                 job.expected = self._scheduler.backlog.seconds
                 self._scheduler.submit(job, job.arrived)
-            free, watched = self._slots - self._held, any(job.streamed for job in self._running)
-            match self._scheduler.plan(self.now, len(self._running), free, watched=watched):
+            match self._scheduler.plan(self.now, len(self._running), self._slots - self._held):
                 case Prefill(batch, most):
                     self._prefill(batch, most)
                 case Decode():

@@ -129,8 +129,7 @@ class Scheduler(Generic[J]):
             return 0.0
         if self._adaptive and running and waiting > free_slots:
             return 0.0 if self._refill.pays(free_slots) else None
-        patient = not self._waiting.streamed
-        return self._window.remaining(now, self._waiting.oldest, waiting, running, patient=patient)
+        return self._window.remaining(now, self._waiting.oldest, waiting, running)
 
     def _start(self, now: float, free_slots: int, *, watched: bool) -> "Prefill[J]":
         queue, before = self._waiting.startable(now, free_slots), self._waiting.tokens

@@ -36,11 +36,6 @@ class Waiting(Generic[J]):
         return self._queue[0][0]
 
     @property
-    def streamed(self) -> bool:
-        """Whether any of them is."""
-        return any(job.streamed for _, job in self._queue)
-
-    @property
     def tokens(self) -> int:
         """What all of them have to compute first."""
         return sum(job.pending for _, job in self._queue)

@@ -9,8 +9,7 @@ class Window:
     With n waiting and r decoding, waiting one more gap between arrivals delays n + 1 requests by it;
     cutting now means another prefill then, whose fixed cost delays all n + r + 1. So a batch waits while
     ``(n + 1) * gap < (n + r + 1) * fixed``. While any decode, that also bounds how often prefills
-    interrupt them; and there, where all who wait are ``patient`` since they want their answers whole, as
-    long as half the time that one more prefill would cost all together. Where the rule is not ``adaptive`` it waits for all of ``seconds``: where any decode,
+    interrupt them. Where the rule is not ``adaptive`` it waits for all of ``seconds``: where any decode,
     since the last prefill.
     """
 
@@ -33,9 +32,7 @@ class Window:
         """Take note of a batch being cut."""
         self._last_cut = now
 
-    def remaining(
-        self, now: float, oldest: float, waiting: int, running: int, *, patient: bool = False
-    ) -> float:
+    def remaining(self, now: float, oldest: float, waiting: int, running: int) -> float:
         """Seconds that ``waiting`` requests, the first of which arrived at ``oldest``, should still wait
         while ``running`` decode; 0: cut now."""
         if not self._adaptive:
@@ -44,9 +41,7 @@ class Window:
             if self._gap >= self._seconds:
                 return 0.0
             return max(0.0, oldest + self._seconds - now)
-        saved = self._costs.prefill_fixed_s * (waiting + running + 1)
-        worth = saved / (waiting + 1)
+        worth = self._costs.prefill_fixed_s * (waiting + running + 1) / (waiting + 1)
         if self._gap >= worth:
             return 0.0
-        longest = max(self._seconds, saved / 2) if patient and running else self._seconds
-        return max(0.0, min(oldest + longest, self._last_arrival + worth) - now)
+        return max(0.0, min(oldest + self._seconds, self._last_arrival + worth) - now)

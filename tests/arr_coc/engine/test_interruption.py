@@ -25,7 +25,6 @@ class Job:
     probing: bool = False
     tenant: str = ""
     computes: bytes | None = None
-    streamed: bool = True
 
     @property
     def pending(self) -> int:

@@ -18,7 +18,6 @@ class Job:
     probing: bool = False
     tenant: str = ""
     computes: bytes | None = None
-    streamed: bool = True
 
     def visual(self, tokens: int) -> int:
         return 0

@@ -55,14 +55,6 @@ def test_nobody_waits_beyond_the_window_nor_for_arrivals_that_have_ceased() -> N
     assert window.remaining(now + FIXED * 1.5, now, 1, 0) == 0.0
 
 
-def test_who_wants_a_whole_answer_waits_longer_where_that_saves_others_more() -> None:
-    window, now = _after([0.015] * 9)
-    assert window.remaining(now, now - 0.02, 1, 30) == 0.0
-    assert window.remaining(now, now - 0.02, 1, 30, patient=True) > 0.0
-    assert window.remaining(now, now - 16 * FIXED, 1, 30, patient=True) == 0.0
-    assert window.remaining(now, now - 0.02, 1, 0, patient=True) == 0.0
-
-
 def test_a_fixed_window_is_waited_for_to_its_end() -> None:
     window, now = _after([0.002] * 5, adaptive=False)
     assert window.remaining(now, now - 0.005, 1, 0) == pytest.approx(0.015)
