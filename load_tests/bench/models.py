@@ -4,6 +4,7 @@ Owns the shape of the larger one, whose random weights are the same on every mac
 preprocessor's settings, which this server does not need.
 """
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ from arr_coc.demo.scenes import __file__ as _scenes
 
 NAMES = ("demo", "random-60m")
 _BUNDLED = Path(_scenes).parent / "checkpoint"
+_STAMP = "made_of"
 _MOST_PIXELS, _LEAST_PIXELS = 1024 * 1024, 256 * 256  # as the bundled model is served: 64 to 1,024 tokens
 _PREPROCESSOR = {
     "image_processor_type": "Qwen2VLImageProcessor",
@@ -50,9 +52,11 @@ _VISION: dict[str, Any] = {
 
 
 def make(name: str, directory: Path) -> None:
-    """Write the model ``name`` to ``directory``, unless it lies there."""
-    if directory.exists():
+    """Write the model ``name`` to ``directory``, unless it lies there as it would be made today."""
+    made_of = _digest()
+    if (directory / _STAMP).exists() and (directory / _STAMP).read_text() == made_of:
         return
+    shutil.rmtree(directory, ignore_errors=True)
     draft = directory.with_suffix(".draft")
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(_BUNDLED, draft)
@@ -64,7 +68,16 @@ def make(name: str, directory: Path) -> None:
     )
     if name == "random-60m":
         _write_random(draft)
+    (draft / _STAMP).write_text(made_of)
     draft.rename(directory)
+
+
+def _digest() -> str:
+    """Of all that a model is made of."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for path in sorted(_BUNDLED.iterdir()):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _write_random(directory: Path) -> None:

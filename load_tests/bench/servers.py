@@ -13,7 +13,7 @@ import yaml
 
 from load_tests.bench.environments import python_of
 from load_tests.bench.mixes import Request
-from load_tests.bench.peers import ADAPTERS, OURS, ROOT, SPEECHES, Peer, Start, shared_environment
+from load_tests.bench.peers import ADAPTERS, OURS, ROOT, SPEECHES, THREADS, Peer, Start, shared_environment
 from serve_app.environment import free_ports
 
 READY_S = 300.0
@@ -82,11 +82,12 @@ def _group(leader: int) -> list[psutil.Process]:
 
 
 def config_for(model: str, directory: Path, cache: Path) -> Path:
-    """This server's config: the one for a laptop, as it is but for the model."""
+    """This server's config: the one for a laptop, as it is but for the model; a larger one is worth all
+    threads."""
     if model == "demo":
         return CONFIG
     content = yaml.safe_load(CONFIG.read_text())
-    content["applications"][0]["args"]["model"]["source"] = str(directory)
+    content["applications"][0]["args"]["model"] |= {"source": str(directory), "threads": THREADS}
     path = cache / f"{OURS}-{model}.yaml"
     path.write_text(yaml.safe_dump(content))
     return path

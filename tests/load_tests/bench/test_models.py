@@ -7,6 +7,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from arr_coc.foveation import native_grid
 from load_tests.bench.models import make
+from load_tests.bench.peers import THREADS
 from load_tests.bench.servers import CONFIG, config_for
 from serve_app.config_file import read_config
 
@@ -36,8 +37,18 @@ def test_the_bundled_model_is_served_by_the_config_of_the_checkout(tmp_path: Pat
     assert config_for("demo", tmp_path / "models" / "demo", tmp_path) == CONFIG
 
 
-def test_another_model_is_all_that_changes_in_the_config(directory: Path, tmp_path: Path) -> None:
+def test_another_model_and_its_threads_are_all_that_changes_in_the_config(
+    directory: Path, tmp_path: Path
+) -> None:
     app = read_config(config_for("random-60m", directory, tmp_path)).app
     own = read_config(CONFIG).app
     assert app.model.source == str(directory)
-    assert app == own.model_copy(update={"model": own.model.model_copy(update={"source": str(directory)})})
+    other = own.model.model_copy(update={"source": str(directory), "threads": THREADS})
+    assert app == own.model_copy(update={"model": other})
+
+
+def test_a_model_of_other_files_is_made_again(directory: Path) -> None:
+    (directory / "made_of").write_text("something else")
+    (directory / "stale").touch()
+    make("demo", directory)
+    assert not (directory / "stale").exists()
