@@ -14,6 +14,6 @@ T = TypeVar("T")
 
 
 def apart(work: Callable[[], T]) -> T:
-    """What ``work()`` returns or raises, once the thread that ran it is gone."""
+    """What ``work()`` returns or raises, once the thread that ran it is gone. An interrupt waits for that too."""
     with ThreadPoolExecutor(1, "apart") as own:
         return own.submit(work).result()

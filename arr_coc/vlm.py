@@ -114,9 +114,8 @@ class VisionLanguageModel:
         directory = resolve(model.source, model.cpu_itemsize)
         tell("weights", weight_bytes(directory, model))
         profile = ModelProfile.load(directory)
-        vlm = apart(
-            lambda: cls(load(directory, model), profile, engine, Silent())
-        )  # warming up is no traffic
+        # warming up is no traffic
+        vlm = apart(lambda: cls(load(directory, model), profile, engine, Silent()))
         _log.info({"event": "memory", "model": model.served_name, **vlm.memory.mib()})
         tell("warm-up", 0)
         asyncio.run(vlm._warm_up())

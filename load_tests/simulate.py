@@ -67,6 +67,7 @@ class Job:
     began: float = math.nan  # of its first prefill
     expected: float = math.nan  # wait for it, by the backlog on arrival
     computes: bytes | None = field(default=None, init=False)
+    streamed: bool = True
     tenant: str = field(default="", init=False)
     done: int = field(default=0, init=False)  # tokens of the first stage
     told: list[float] = field(default_factory=list, init=False)  # when each token of the answer was

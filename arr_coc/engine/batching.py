@@ -10,21 +10,20 @@ LIKE = 1.5  # longest over shortest of one prefill batch; beyond, padding costs 
 
 
 class Batching(Generic[J]):
-    """Cuts batches of at most ``budget`` tokens, padding included, and while answers that run are ``watched``
-    of no more than may interrupt them."""
+    """Cuts batches of at most ``budget`` tokens, padding included."""
 
-    def __init__(self, budget: int, interruption: Interruption) -> None:
+    def __init__(self, budget: int) -> None:
         self._budget = budget
-        self._interruption = interruption
 
-    def cut(self, queue: Sequence[J], room: int, *, watched: bool) -> "Prefill[J]":
-        """The first job and all later ones like it, at most ``room``, while the batch is within its bounds.
+    def cut(self, queue: Sequence[J], room: int, interruption: Interruption | None) -> "Prefill[J]":
+        """The first job and all later ones like it, at most ``room``, while the batch is within its bounds,
+        those of ``interruption`` too where others decode.
 
         A first job that is too large by itself is prefilled in parts, alone. Who needs what another job of
         the batch computes waits for it.
         """
         first = queue[0]
-        if watched and (most := self._interruption.part(first)) < first.pending:
+        if interruption and (most := interruption.part(first)) < first.pending:
             return Prefill([first], most)
         shortest = longest = first.pending
         visual = first.visual(first.pending)
@@ -36,11 +35,10 @@ class Batching(Generic[J]):
             alike = job.probing == first.probing and high <= LIKE * low
             shared = job.computes is not None and job.computes in begun
             seen = visual + job.visual(job.pending)
-            if alike and not shared and self._fits((len(batch) + 1) * high, seen, watched):
+            tokens = (len(batch) + 1) * high
+            fits = tokens <= self._budget and (not interruption or interruption.allows(tokens, seen))
+            if alike and not shared and fits:
                 batch.append(job)
                 begun.add(job.computes)
                 shortest, longest, visual = low, high, seen
         return Prefill(batch)
-
-    def _fits(self, tokens: int, visual: int, watched: bool) -> bool:
-        return tokens <= self._budget and (not watched or self._interruption.allows(tokens, visual))

@@ -22,8 +22,8 @@ class EngineConfig(BaseModel):
     interrupt_ms: float | None = Field(
         default=150.0,
         gt=0,
-        description="how long a prefill may keep those who decode waiting while any answer is streamed or "
-        "several tenants ask; a longer one runs in parts with a step between them; null divides none",
+        description="how long a prefill may keep those who decode waiting, eight times as long where one tenant "
+        "asks and all want whole answers; a longer one runs in parts with a step between them; null divides none",
     )
     shared_mib: float = Field(
         default=256.0,

@@ -23,6 +23,10 @@ class Job(Protocol):
     def computes(self) -> bytes | None:
         """What its next prefill computes that other jobs' need not compute again; None where nothing."""
 
+    @property
+    def streamed(self) -> bool:
+        """Whether somebody reads its answer while it is written."""
+
     def visual(self, tokens: int) -> int:
         """Visual tokens that the vision tower looks at for its next ``tokens``."""
 

@@ -2,8 +2,8 @@
 
 The plan is made when the accelerator is free, never earlier, so a batch holds whatever has arrived
 by then. Who holds a slot is prefilled to the end before others get one. Between two prefills those who
-decode make a step, or several, and while any of their answers is read as it is written a prefill is only
-so large, so that a long queue or a large picture does not stop it.
+decode make a step, or several, and while they do a prefill is only so large, so that a long queue or a
+large picture does not stop the answers that run: larger where nobody reads along and nobody else asks.
 """
 
 from collections import deque
@@ -27,6 +27,11 @@ where a step is next to nothing beside a prefill, answers are complete 10 to 30 
 of what can be answered at most; on a GPU one step is longer."""
 
 
+UNREAD = 8
+"""Times as long as else a prefill may interrupt answers of one tenant that are all wanted whole. Nobody sees
+that gap, and a prefill of many rows costs less of each: 54 instead of 97 ms with a model of 59 M parameters."""
+
+
 class Scheduler(Generic[J]):
     """Queues, and the order in which they are served."""
 
@@ -41,8 +46,10 @@ class Scheduler(Generic[J]):
         self._theirs_until = 0.0  # no prefill before, where any decode
         self._adaptive = config.adaptive_window and config.window_ms > 0
         self._window = Window(config.window_ms / 1e3, self.costs, adaptive=self._adaptive)
-        interruption = Interruption(config.interrupt_s, self.costs)
-        self._batching: Batching[J] = Batching(config.prefill_token_budget, interruption)
+        seconds = config.interrupt_s
+        self._read = Interruption(seconds, self.costs)
+        self._unread = Interruption(None if seconds is None else UNREAD * seconds, self.costs)
+        self._batching: Batching[J] = Batching(config.prefill_token_budget)
         self._waiting: Waiting[J] = Waiting(config.slots)
         self._held: deque[J] = deque()  # slots, by jobs with more to prefill
 
@@ -94,18 +101,17 @@ class Scheduler(Generic[J]):
     ) -> "Prefill[J] | Decode | Idle":
         """The next thing to do with ``running`` decoding jobs, ``watched`` where any of them is streamed,
         and ``free_slots`` free."""
-        watched = running > 0 and (watched or self._waiting.contested(now))
         if self._stepped:
             self._refill.stepped(self._stepped, max(0, free_slots - self._free))
         self._stepped = 0
         if self._is_theirs(now) and running:
             return self._step(running, free_slots)
         if self._held:
-            return self._cut(list(self._held), len(self._held), now, watched=watched)
+            return self._cut(list(self._held), len(self._held), now, self._bound(now, running, watched))
         slots, owed = self._waiting.open(now, free_slots)
         wait = 0.0 if owed else self._until_cut(now, running, slots)
         if wait == 0.0:
-            return self._start(now, free_slots, watched=watched)
+            return self._start(now, free_slots, self._bound(now, running, watched))
         return self._step(running, free_slots) if running else Idle(wait)
 
     def _is_theirs(self, now: float) -> bool:
@@ -115,6 +121,12 @@ class Scheduler(Generic[J]):
         self._theirs_until = now + THEIRS * (now - self._interrupted)
         self._interrupted = None
         return True
+
+    def _bound(self, now: float, running: int, watched: bool) -> Interruption | None:
+        if not running:
+            return None
+        read = watched or self._waiting.contested(now) or any(job.streamed for job in self.jobs())
+        return self._read if read else self._unread
 
     def _step(self, running: int, free_slots: int) -> Decode:
         self._stepped, self._free = running, free_slots
@@ -131,19 +143,19 @@ class Scheduler(Generic[J]):
             return 0.0 if self._refill.pays(free_slots) else None
         return self._window.remaining(now, self._waiting.oldest, waiting, running)
 
-    def _start(self, now: float, free_slots: int, *, watched: bool) -> "Prefill[J]":
+    def _start(self, now: float, free_slots: int, bound: Interruption | None) -> "Prefill[J]":
         queue, before = self._waiting.startable(now, free_slots), self._waiting.tokens
         self._window.cut(now)
         self._refill.filled()
-        batch = self._cut(queue, free_slots, now, watched=watched)
+        batch = self._cut(queue, free_slots, now, bound)
         for job in batch.jobs:
             self._waiting.started(job)
         started = before - self._waiting.tokens
         self._throughput.cut(now, started, left=bool(self._waiting))
         return batch
 
-    def _cut(self, queue: list[J], room: int, now: float, *, watched: bool) -> "Prefill[J]":
-        batch = self._batching.cut(queue, room, watched=watched)
+    def _cut(self, queue: list[J], room: int, now: float, bound: Interruption | None) -> "Prefill[J]":
+        batch = self._batching.cut(queue, room, bound)
         for job in batch.jobs:
             self._waiting.charge(job.tenant, min(job.pending, batch.most or job.pending))
         self.drop({id(job) for job in batch.jobs})

@@ -39,6 +39,9 @@ class QwenVL:
         config: Any = model.config
         text, vision = config.text_config, config.vision_config
         model.set_attn_implementation({"text_config": attention.NAME, "vision_config": "sdpa"})
+        self._vision: Any = model.model
+        if not isinstance(self._vision.visual.patch_embed, StillPatchEmbed):
+            self._vision.visual.patch_embed = StillPatchEmbed(self._vision.visual.patch_embed)
         self.name = name
         self.tokenizer = tokenizer.backend_tokenizer
         self.heads = text.num_attention_heads
@@ -51,9 +54,6 @@ class QwenVL:
         self._patch, self._merge = vision.patch_size, vision.spatial_merge_size
         self._frames = vision.temporal_patch_size
         self._template = PromptTemplate(tokenizer, config.image_token_id)
-        self._vision: Any = model.model
-        if not isinstance(self._vision.visual.patch_embed, StillPatchEmbed):
-            self._vision.visual.patch_embed = StillPatchEmbed(self._vision.visual.patch_embed)
         self._decoder = Decoder(self._vision.language_model, model.lm_head)
         self._normalise = Normaliser(image_mean, image_std, model.device)
 

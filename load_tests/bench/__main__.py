@@ -22,11 +22,12 @@ from load_tests.bench.environments import build
 from load_tests.bench.journal import Journal, Key
 from load_tests.bench.loads import Load
 from load_tests.bench.mixes import MIXES, draw
-from load_tests.bench.models import make
+from load_tests.bench.models import digest, make
 from load_tests.bench.peers import PEERS, ROOT, THREADS
 from load_tests.bench.plans import PLANS, cells
 from load_tests.bench.report import write
 from load_tests.bench.running import Bench
+from load_tests.bench.servers import CONFIG
 
 RESULTS = ROOT / "load_tests" / "results" / "bench"
 
@@ -73,7 +74,14 @@ def _keys(args: argparse.Namespace) -> list[Key]:
 
 def _settings(seconds: float) -> dict[str, Any]:
     """What makes cells comparable."""
-    return {"seconds": seconds, "threads": THREADS, "cpus": os.cpu_count(), "machine": platform.machine()}
+    return {
+        "seconds": seconds,
+        "threads": THREADS,
+        "cpus": os.cpu_count(),
+        "machine": platform.machine(),
+        "models": digest(),
+        "config": CONFIG.read_text(),
+    }
 
 
 def _parser() -> argparse.ArgumentParser:

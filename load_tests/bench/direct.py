@@ -36,7 +36,8 @@ class Direct:
 
     def __init__(self, directory: Path) -> None:
         app: AppConfig = read_config(ROOT / "configs" / "local.yaml").app
-        model = app.model.model_copy(update={"source": str(directory), "threads": THREADS})
+        threads = app.model.threads if directory.name == "demo" else THREADS
+        model = app.model.model_copy(update={"source": str(directory), "threads": threads})
         self._vlm = VisionLanguageModel.load(
             model, app.engine.model_copy(update={"max_queue": ROOM}), Silent()
         )

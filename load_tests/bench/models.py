@@ -53,7 +53,7 @@ _VISION: dict[str, Any] = {
 
 def make(name: str, directory: Path) -> None:
     """Write the model ``name`` to ``directory``, unless it lies there as it would be made today."""
-    made_of = _digest()
+    made_of = digest()
     if (directory / _STAMP).exists() and (directory / _STAMP).read_text() == made_of:
         return
     shutil.rmtree(directory, ignore_errors=True)
@@ -72,7 +72,7 @@ def make(name: str, directory: Path) -> None:
     draft.rename(directory)
 
 
-def _digest() -> str:
+def digest() -> str:
     """Of all that a model is made of."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for path in sorted(_BUNDLED.iterdir()):

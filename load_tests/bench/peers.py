@@ -1,6 +1,6 @@
 """Who is compared, how each is started, and what it speaks.
 
-Owns the settings that are the same for all: threads, the largest batch and the longest wait for one. The
+Owns the settings that are the same for all: threads (of peers), the largest batch and the longest wait for one. The
 peers' own code lies in `adapters`.
 """
 

@@ -10,7 +10,7 @@ from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.costs import Costs
 from arr_coc.engine.interruption import LEAST, Interruption
 from arr_coc.engine.plan import Decode, Prefill
-from arr_coc.engine.scheduler import Scheduler
+from arr_coc.engine.scheduler import UNREAD, Scheduler
 
 VISION_S, LANGUAGE_S, FIXED_S = 2e-4, 1e-4, 2e-3
 
@@ -25,6 +25,7 @@ class Job:
     probing: bool = False
     tenant: str = ""
     computes: bytes | None = None
+    streamed: bool = True
 
     @property
     def pending(self) -> int:
@@ -124,18 +125,31 @@ def test_where_nobody_decodes_nothing_is_divided() -> None:
     assert _run(scheduler, running=0) == [(1500, [large])]
 
 
-def test_where_nobody_reads_along_nothing_is_divided() -> None:
-    scheduler, large = _scheduler(), Job(1500)
-    scheduler.submit(large, 0.0)
-    assert scheduler.plan(0.0, 3, 8, watched=False) == Prefill([large])
+def _first_part(*jobs: Job, interrupt_ms: float = 50) -> Prefill[Job]:
+    """Of what a scheduler does while three answers run that are all wanted whole."""
+    scheduler = _scheduler(interrupt_ms)
+    for job in jobs:
+        scheduler.submit(job, 0.0)
+    part = scheduler.plan(0.0, 3, 8, watched=False)
+    assert isinstance(part, Prefill)
+    return part
+
+
+def test_where_nobody_reads_along_prefills_are_larger_but_bounded() -> None:
+    large = Job(1500, streamed=False)
+    assert _first_part(large) == Prefill([large])
+    part = _first_part(large, interrupt_ms=50 / UNREAD)
+    assert part.most == pytest.approx(_interruption(0.05).part(Job(1500)), abs=1)
+
+
+def test_where_nobody_reads_along_more_are_prefilled_together() -> None:
+    queued = [Job(400, streamed=False) for _ in range(4)]
+    assert len(_first_part(*queued).jobs) == 4
+    assert len(_first_part(*queued[:3], Job(400)).jobs) == 1  # who streams waits for its first token
 
 
 def test_another_tenant_is_not_kept_waiting_even_where_nobody_reads_along() -> None:
-    scheduler, large, other = _scheduler(), Job(1500), Job(100, tenant="other")
-    scheduler.submit(large, 0.0)
-    scheduler.submit(other, 0.0)
-    part = scheduler.plan(0.0, 3, 8, watched=False)
-    assert isinstance(part, Prefill)
+    part = _first_part(Job(1500, streamed=False), Job(100, tenant="other", streamed=False))
     assert part.most is not None
 
 

@@ -42,6 +42,13 @@ def test_a_whole_answer_wakes_its_reader_once(streamed: bool, wakes: int) -> Non
 
 
 @pytest.mark.parametrize("streamed", [True, False])
-def test_an_error_ends_it_and_nothing_follows(streamed: bool) -> None:
+def test_an_error_ends_it(streamed: bool) -> None:
     with pytest.raises(ModelFault):
-        _told(streamed, [Delta("a"), ModelFault("broken"), FINISH])
+        _told(streamed, [Delta("a"), ModelFault("broken")])
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_nothing_follows_the_end(streamed: bool) -> None:
+    told, _ = _told(streamed, [Delta("a"), FINISH])
+    late, wakes = _told(streamed, [Delta("a"), FINISH, Delta("late"), FINISH, ModelFault("late")])
+    assert (late, wakes) == (told, 2 if streamed else 1)

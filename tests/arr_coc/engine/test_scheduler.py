@@ -18,6 +18,7 @@ class Job:
     probing: bool = False
     tenant: str = ""
     computes: bytes | None = None
+    streamed: bool = True
 
     def visual(self, tokens: int) -> int:
         return 0

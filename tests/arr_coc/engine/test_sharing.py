@@ -27,6 +27,7 @@ class Job:
     pending: int = 74
     probing: bool = False
     computes: bytes | None = None
+    streamed: bool = True
     left: int = TOKENS
 
     def visual(self, tokens: int) -> int:
