@@ -5,6 +5,7 @@ places; each may be bounded by itself besides. It does not know what a request i
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable
@@ -110,8 +111,11 @@ class Door:
         """What ``tenant`` has to wait for; nothing where its turn comes before those who wait."""
         return Backlog() if self._places.owes(tenant) else self.backlog
 
-    def admit(self, tenant: str = "", deadline: float | None = None) -> Turn:
-        """A turn that ends at ``deadline`` (on the door's clock), or the configured time from now.
+    def admit(
+        self, tenant: str = "", deadline: float | None = None, *, within_s: float | None = None
+    ) -> Turn:
+        """A turn that ends at ``deadline`` (on the door's clock), or the configured time from now, or
+        ``within_s`` seconds where the client waits no longer.
 
         Raises Draining when the door is closed, RateLimited when ``tenant`` is at a limit of its own,
         Overloaded when ``tenant`` holds its share and everything is taken, or those who wait already
@@ -124,7 +128,9 @@ class Door:
             raise RateLimited("this key has too many requests in flight", retry_after_s=self._retry_after_s())
         if not self._places.fits(tenant):
             raise Overloaded("too many requests are in flight", retry_after_s=self._retry_after_s())
-        ends = self.clock() + self._config.deadline_s if deadline is None else deadline
+        ends = self.clock() + min(self._config.deadline_s, within_s or math.inf)
+        if deadline is not None:
+            ends = deadline
         if self.clock() + self.backlog_of(tenant).answered_s(0) >= ends:
             raise Overloaded("the queue is longer than a request's time", retry_after_s=self._retry_after_s())
         if self._pace is not None and (wait_s := self._pace.take(tenant)) > 0:

@@ -5,6 +5,7 @@ after the last byte of the response, however it ends.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -13,12 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from arr_coc.errors import Cancelled
+from arr_coc.errors import Cancelled, InvalidRequest
 from serve_app.admission import Turn
 from serve_app.body import BodyReader, media_type, parse_body
 from serve_app.record import Record, record_of
 
 Answer = Callable[[Request, Turn, object], Awaitable[Response]]
+Admit = Callable[[str, float | None], Turn]
+"""Gives a tenant a place, for so many seconds at most where its client says how long it waits."""
+TIMEOUT_HEADER = "x-request-timeout"
+LEAST_TIMEOUT_S = 1
 LARGE_BYTES = 2**20
 GRACE_S = 5.0  # after the deadline, for a client to take in the last of its response
 
@@ -31,7 +36,7 @@ class WorkRoute:
     """
 
     def __init__(
-        self, answer: Answer, admit: Callable[[str], Turn], reader: BodyReader, media_types: tuple[str, ...]
+        self, answer: Answer, admit: Admit, reader: BodyReader, media_types: tuple[str, ...]
     ) -> None:
         self._answer = answer
         self._admit = admit
@@ -40,7 +45,7 @@ class WorkRoute:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        with self._admit(record_of(scope).tenant) as turn:
+        with self._admit(record_of(scope).tenant, _stated_s(request)) as turn:
             kind = media_type(request, *self._media_types)
             async with self._reader.read(request, turn.tenant) as body:
                 fields = await self._parsed(request, kind, body)
@@ -57,6 +62,17 @@ class WorkRoute:
     async def _respond(self, request: Request, turn: Turn, fields: object, send: Send) -> None:
         response = await self._answer(request, turn, fields)
         await response(request.scope, request.receive, _patient(send, turn))
+
+
+def _stated_s(request: Request) -> float | None:
+    """How long the client says it waits for the whole answer. Raises InvalidRequest where that is no time."""
+    stated = request.headers.get(TIMEOUT_HEADER)
+    if stated is None:
+        return None
+    with suppress(ValueError):
+        if LEAST_TIMEOUT_S <= (seconds := float(stated)) < math.inf:
+            return seconds
+    raise InvalidRequest(f"must be a number of seconds, {LEAST_TIMEOUT_S} at least", param=TIMEOUT_HEADER)
 
 
 def _patient(send: Send, turn: Turn) -> Send:

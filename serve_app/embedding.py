@@ -80,9 +80,9 @@ class Embedding:
         self._door = door
         self.limits = limits
 
-    def admit(self, tenant: str = "") -> Turn:
-        """A place in flight. Raises Overloaded, RateLimited or Draining."""
-        return self._door.admit(tenant)
+    def admit(self, tenant: str = "", within_s: float | None = None) -> Turn:
+        """A place in flight, as `Pipeline.admit`. Raises Overloaded, RateLimited or Draining."""
+        return self._door.admit(tenant, within_s=within_s)
 
     @property
     def draining(self) -> bool:

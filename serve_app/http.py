@@ -25,7 +25,7 @@ from serve_app.access.gate import Gate
 from serve_app.access.keys import Keyring
 from serve_app.admission import Turn
 from serve_app.body import FORM, JSON, BodyReader
-from serve_app.connection import Answer, WorkRoute
+from serve_app.connection import Admit, Answer, WorkRoute
 from serve_app.embedding import Embedding
 from serve_app.envelope import Envelope
 from serve_app.errors import describe
@@ -52,7 +52,6 @@ _ENDPOINTS = {
     "/predict": "predict",
 }
 ENDPOINTS = (*_ENDPOINTS.values(), BATCH_ITEM, OTHER)  # all that metrics tell apart
-Admit = Callable[[str], Turn]
 _PROBES = frozenset({"/live", "/health", "/metrics"})
 
 
@@ -98,10 +97,10 @@ def create_app(
     version = versions.get("arr-coc-serve", "unknown")
     locked = None if keys is None else quiet
 
-    def admit(tenant: str) -> Turn:
+    def admit(tenant: str, within_s: float | None) -> Turn:
         if not pipeline.draining:
             watch.require_loaded()
-        return pipeline.admit(tenant)
+        return pipeline.admit(tenant, within_s)
 
     def work(path: str, answer: Answer, *media_types: str, admit: Admit = admit) -> Route:
         return Route(path, WorkRoute(answer, admit, reader, media_types), methods=["POST"])

@@ -84,12 +84,13 @@ class Pipeline:
     def in_flight(self) -> int:
         return self._door.in_flight
 
-    def admit(self, tenant: str = "") -> Turn:
-        """A place in flight, held while its context is open; its deadline runs from now on.
+    def admit(self, tenant: str = "", within_s: float | None = None) -> Turn:
+        """A place in flight, held while its context is open; its deadline runs from now on, and is no later
+        than ``within_s`` seconds from now.
 
         Raises Overloaded, RateLimited or Draining.
         """
-        return self._door.admit(tenant)
+        return self._door.admit(tenant, within_s=within_s)
 
     async def drain(self, timeout_s: float) -> bool:
         """Refuses new work from now on and waits, at most ``timeout_s``, for what is in flight;

@@ -13,11 +13,13 @@ import uvloop
 from arr_coc.demo.grading import is_right
 from load_tests.bench.driving import Ask, Driver, Reply
 from load_tests.bench.loads import Load
-from load_tests.bench.mixes import Request
+from load_tests.bench.mixes import MIXES, Request
 from load_tests.bench.outcome import LOST
 from load_tests.bench.peers import SPEECHES
+from load_tests.bench.ratios import DEADLINE_S
 from load_tests.bench.speaking import Speech
 from load_tests.bench.spec import Spec, to_json
+from serve_app.connection import TIMEOUT_HEADER
 
 
 def over_http(session: aiohttp.ClientSession, speech: Speech, stream: bool) -> Ask:
@@ -60,8 +62,12 @@ async def drive(spec: Spec) -> None:
     """Run the cell and write it down."""
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=None)
-    async with aiohttp.ClientSession(spec.target, connector=connector, timeout=timeout) as session:
-        ask = over_http(session, SPEECHES[spec.speech], Load.parse(spec.load).stream)
+    load = Load.parse(spec.load)
+    stated = {TIMEOUT_HEADER: f"{DEADLINE_S[MIXES[spec.mix].model]:g}"} if load.overload else None
+    async with aiohttp.ClientSession(
+        spec.target, connector=connector, timeout=timeout, headers=stated
+    ) as session:
+        ask = over_http(session, SPEECHES[spec.speech], load.stream)
         driver = Driver(ask, spec.requests(), spec.first, is_right)
         if spec.warm_up:
             await driver.warm_up()

@@ -65,14 +65,14 @@ class EmbeddingRoutes:
         self._embedding = embedding
         self._watch = watch
 
-    def admit(self, tenant: str) -> Turn:
+    def admit(self, tenant: str, within_s: float | None = None) -> Turn:
         """A place in flight. Raises InvalidRequest (``model_not_found``), EngineClosed (``not_ready``), and as
         `Embedding.admit`."""
         if self._embedding is None or self._watch is None:
             raise nothing_embeds()
         if not self._embedding.draining:
             self._watch.require_loaded()
-        return self._embedding.admit(tenant)
+        return self._embedding.admit(tenant, within_s)
 
     def served_model(self) -> str:
         """The name of the model; "" while nothing is known of it, or where there is none."""

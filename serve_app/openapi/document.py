@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serve_app.connection import LEAST_TIMEOUT_S, TIMEOUT_HEADER
 from serve_app.errors import STATUSES
 from serve_app.openapi.operations import Body, Operation, operations
 from serve_app.openapi.schemas import ErrorBody, Schema, ref, schemas
@@ -91,6 +92,14 @@ def document(
     }
 
 
+_TIMEOUT: dict[str, Any] = {
+    "name": TIMEOUT_HEADER,
+    "in": "header",
+    "description": "Seconds that the client waits for the whole answer, where that is less than the server's deadline.",
+    "schema": {"type": "number", "minimum": LEAST_TIMEOUT_S},
+}
+
+
 def _operation(operation: Operation, locked: bool) -> dict[str, Any]:
     answer = {"description": "The answer.", "headers": _REQUEST_ID, "content": _content(operation.answers)}
     responses: dict[str, Any] = {"200": answer}
@@ -105,11 +114,14 @@ def _operation(operation: Operation, locked: bool) -> dict[str, Any]:
         described["description"] = operation.description
     if operation.body:
         described["requestBody"] = {"required": True, "content": _content(operation.body)}
-    if operation.parameters:
-        described["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in operation.parameters
-        ]
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in operation.parameters
+    ]
+    if operation.body:
+        parameters.append(_TIMEOUT)
+    if parameters:
+        described["parameters"] = parameters
     return described
 
 

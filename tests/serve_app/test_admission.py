@@ -39,6 +39,22 @@ def test_places_are_taken_and_given_back_once() -> None:
     assert door.in_flight == 0
 
 
+@pytest.mark.parametrize(("within_s", "left_s"), [(3.0, 3.0), (30.0, 10.0), (None, 10.0)])
+def test_a_client_can_only_shorten_its_time(within_s: float | None, left_s: float) -> None:
+    door, _ = make_door()
+    with door.admit(within_s=within_s) as turn:
+        assert turn.remaining_s() == left_s
+
+
+def test_who_waits_less_than_the_queue_takes_is_refused() -> None:
+    door, _ = make_door()
+    door.backlog = Backlog(tokens=100, token_s=0.05)
+    with pytest.raises(Overloaded):
+        door.admit(within_s=4)
+    with door.admit(within_s=6):
+        pass
+
+
 def test_a_place_comes_back_after_an_error() -> None:
     door, _ = make_door()
     with pytest.raises(KeyError), door.admit():

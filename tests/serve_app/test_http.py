@@ -174,6 +174,22 @@ async def test_a_request_is_over_at_its_deadline() -> None:
         assert site.pipeline.in_flight == 0
 
 
+async def test_a_client_that_waits_less_is_over_when_it_says() -> None:
+    async with in_process() as site:
+        site.generation.before = asyncio.Event().wait
+        site.client.headers["x-request-timeout"] = "1"
+        assert_error(await site.vqa(), 504, "deadline_exceeded")
+        assert site.generation.cancelled.is_set()
+        assert site.pipeline.in_flight == 0
+
+
+@pytest.mark.parametrize("stated", ["soon", "0.9", "-1", "nan", "inf", ""])
+async def test_no_time_to_wait_is_told(site: Site, stated: str) -> None:
+    site.client.headers["x-request-timeout"] = stated
+    error = assert_error(await site.vqa(), 400, "invalid_request")
+    assert error["param"] == "x-request-timeout"
+
+
 async def test_health_gives_device_model_and_versions(site: Site) -> None:
     health = (await site.client.get("/health")).json()
     assert health["status"] == "ok"
