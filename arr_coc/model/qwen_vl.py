@@ -40,13 +40,14 @@ class QwenVL:
         text, vision = config.text_config, config.vision_config
         model.set_attn_implementation({"text_config": attention.NAME, "vision_config": "sdpa"})
         self._vision: Any = model.model
-        if not isinstance(self._vision.visual.patch_embed, StillPatchEmbed):
-            self._vision.visual.patch_embed = StillPatchEmbed(self._vision.visual.patch_embed)
         self.name = name
         self.tokenizer = tokenizer.backend_tokenizer
         self.heads = text.num_attention_heads
         self.kv = kv_shape(text, model)
+        # before the patch embedding's sum is added, of 2 to 4 MB in real towers, which the files do not tell
         self.footprint = footprint(text, vision, vision.spatial_merge_size**2, model)
+        if not isinstance(self._vision.visual.patch_embed, StillPatchEmbed):
+            self._vision.visual.patch_embed = StillPatchEmbed(self._vision.visual.patch_embed)
         self.max_positions = text.max_position_embeddings
         self.token_side = vision.patch_size * vision.spatial_merge_size
         self.eos_ids = eos_ids(model, tokenizer)
