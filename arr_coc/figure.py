@@ -11,7 +11,8 @@ from typing import Self
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from arr_coc.types import Box, Floats, Grid, Report
+from arr_coc.answers import Report
+from arr_coc.types import Box, Floats, Grid
 
 INK = (255, 60, 0)
 Point = tuple[float, float]

@@ -4,13 +4,15 @@ Plain frozen dataclasses over numpy, so that they pickle cheaply between process
 *upright* picture (after EXIF rotation) are the one coordinate system of every box.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from arr_coc.status import Backlog
 
 Route = Literal["direct", "zoom", "text"]
 Role = Literal["system", "user", "assistant"]
@@ -111,24 +113,6 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
-    """What waits for the engine, and how fast it is worked off."""
-
-    tokens: int = 0  # to be computed for those who wait for a slot
-    token_s: float = 0.0  # seconds that each of them takes, as measured; 0 while nothing was
-    answer_s: float = 0.0  # from a slot to the end of an answer, on average
-
-    @property
-    def seconds(self) -> float:
-        """Until all who wait have a slot."""
-        return self.tokens * self.token_s
-
-    def answered_s(self, tokens: int) -> float:
-        """Seconds until a new request of so many ``tokens`` will be answered; 0 where none would wait."""
-        return (self.tokens + tokens) * self.token_s + self.answer_s if self.seconds else 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Ask:
     """One question, as every stage sees it; pictures travel beside it, in the order they are shown.
 
@@ -152,7 +136,7 @@ class Ask:
     trace_headers: Mapping[str, str] = field(default_factory=dict)
     tenant: str = ""
     model: str = ""
-    backlog: Backlog = Backlog()
+    backlog: Backlog = field(default_factory=Backlog)
 
     @property
     def conversation(self) -> tuple[Message, ...]:
@@ -250,122 +234,3 @@ class Allocation:
     coupling: Coupling = "none"  # where participatory knowing comes from
     budget: int = 0  # visual tokens that patches could take
     best_left: Candidate | None = None  # of the places that no patch was taken of
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one request. ``prompt_tokens`` counts the final prompt, visual tokens included;
-    ``visual_tokens`` every visual token encoded, the overview once."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    visual_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class TokenLogprob:
-    """A token, and the natural logarithm of the probability that the model gave it.
-
-    ``text`` is what it adds to the text before it, with bytes that are no whole character escaped. ``utf8``
-    are its bytes, None of a control token: it adds nothing.
-    """
-
-    text: str
-    utf8: bytes | None
-    logprob: float
-
-
-@dataclass(frozen=True, slots=True)
-class TokenLogprobs:
-    """A token of an answer, and the likeliest tokens in its place, best first.
-
-    Probabilities are the model's own: before temperature and top-p, control tokens included.
-    """
-
-    taken: TokenLogprob
-    likeliest: tuple[TokenLogprob, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """Text that became final since the last delta of a stream, and, where they were asked for, the
-    probabilities of the tokens whose text begins in it."""
-
-    text: str
-    logprobs: tuple[TokenLogprobs, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The end of a request: its whole answer and how it came about.
-
-    ``width``, ``height`` and ``grid`` are the picture's where there was exactly one, else zero.
-    ``logprobs`` are those of the whole answer, but for a stream, whose deltas have told them.
-    """
-
-    text: str
-    finish_reason: FinishReason
-    usage: Usage
-    route: Route  # text: no picture; several pictures are each seen directly
-    width: int
-    height: int
-    native_tokens: int  # of all pictures
-    grid: Grid  # of the first view
-    allocation: Allocation | None  # zoom only
-    timings_ms: Mapping[str, float] = field(default_factory=dict)
-    logprobs: tuple[TokenLogprobs, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class VisualTokens:
-    """What a model takes: the range in which a request's visual-token budget makes a difference, and a
-    cell's side in pixels."""
-
-    smallest_budget: int
-    largest_budget: int
-    side: int
-
-
-StartPhase = Literal["imports", "download", "weights", "warm-up"]
-"""What is done before a model can answer, in this order."""
-Tell = Callable[[StartPhase, int], None]
-"""Told that a phase of loading begins, and of how many bytes: 0 where it is not about bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loading:
-    """How far the weights of a model are on their way: to this machine, or from there into memory."""
-
-    bytes_done: int
-    bytes_total: int
-    seconds_left: float  # at the mean speed so far
-
-
-ModelState = Literal["absent", "loading", "loaded"]
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStatus:
-    """A snapshot for health checks and admission.
-
-    Where several models are served, ``model`` and what follows from it are the default one's, and loads
-    are those of all. ``loading`` may be told beside ``ready``: a model that is loaded when it is asked for.
-    """
-
-    ready: bool
-    detail: str  # why not ready, or "ok"
-    model: str
-    device: str
-    dtype: str
-    running: int  # sequences holding a slot
-    waiting: int  # sequences queued for one
-    slots: int
-    last_step_age_s: float  # seconds since the engine last made progress while it had work
-    visual_tokens: VisualTokens | None = None  # None until the model is loaded
-    loading: Loading | None = None  # while the weights of one are on their way
-    phase: StartPhase | None = None  # of the model that is being loaded
-    models: Mapping[str, ModelState] = field(
-        default_factory=dict
-    )  # all that are served, the default one first
-    backlog: Backlog = Backlog()
-    replicas: int = 1  # ready engines that this tells of

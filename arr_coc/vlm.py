@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Self
 
+from arr_coc.answers import Delta, Report, TokenLogprobs
 from arr_coc.apart import apart
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.detokenizer import Detokenizer
@@ -35,20 +36,8 @@ from arr_coc.model.source import resolve
 from arr_coc.profile import ModelProfile
 from arr_coc.relevance import Relevance
 from arr_coc.sizing import weight_bytes
-from arr_coc.types import (
-    Allocation,
-    Ask,
-    Delta,
-    EngineStatus,
-    Grid,
-    Patch,
-    Report,
-    Sampling,
-    Tell,
-    TexturedPicture,
-    TokenLogprobs,
-    VisualTokens,
-)
+from arr_coc.status import EngineStatus, Tell, VisualTokens
+from arr_coc.types import Allocation, Ask, Grid, Patch, Sampling, TexturedPicture
 from arr_coc.warmup import warm_up_pictures
 from arr_coc.whole import is_whole
 from arr_coc.zooming import Allocator, Zoom, Zooming

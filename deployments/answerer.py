@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
+from arr_coc.answers import Delta, Report
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Observer
 from arr_coc.model.config import ModelConfig
-from arr_coc.types import Ask, Delta, EngineStatus, Report, Tell, TexturedPicture
+from arr_coc.status import EngineStatus, Tell
+from arr_coc.types import Ask, TexturedPicture
 
 
 class Answerer(Protocol):

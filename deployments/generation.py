@@ -12,11 +12,13 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from arr_coc.answers import Delta, Report
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Observer, Observers
 from arr_coc.errors import DeadlineExceeded, EngineClosed
 from arr_coc.model.config import ModelConfig
-from arr_coc.types import Ask, Backlog, Delta, EngineStatus, Report, StartPhase, Tell, TexturedPicture
+from arr_coc.status import Backlog, EngineStatus, StartPhase, Tell
+from arr_coc.types import Ask, TexturedPicture
 from deployments import autoscaling
 from deployments.answerer import Answerer, Load
 from deployments.config import FAILED, GenerationStageConfig, TracingConfig

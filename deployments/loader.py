@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from arr_coc.engine.config import EngineConfig
 from arr_coc.errors import NoRoom
 from arr_coc.model.config import ModelConfig
-from arr_coc.types import StartPhase
+from arr_coc.status import StartPhase
 from deployments.answerer import Answerer, Load
 from deployments.memory import Memory
 from deployments.progress import LoadProgress

@@ -10,8 +10,9 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from arr_coc.answers import Report
 from arr_coc.engine.observer import BatchKind, Shareable
-from arr_coc.types import FinishReason, Report, Route
+from arr_coc.types import FinishReason, Route
 
 SECONDS = (
     0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0,

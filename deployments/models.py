@@ -19,7 +19,7 @@ from arr_coc.engine.config import EngineConfig
 from arr_coc.errors import ArrCocError, DeadlineExceeded, EngineClosed, ModelLoadError
 from arr_coc.model.config import ModelConfig
 from arr_coc.residency import Residency, Stage, Visit
-from arr_coc.types import ModelState, StartPhase
+from arr_coc.status import ModelState, StartPhase
 from deployments.answerer import Answerer, Load
 from deployments.loader import Loader
 from deployments.memory import Memory

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.source import downloading
-from arr_coc.types import Loading, StartPhase
+from arr_coc.status import Loading, StartPhase
 from deployments.memory import Memory
 
 

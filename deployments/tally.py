@@ -6,8 +6,8 @@ Knows an engine's observer; not which models there are.
 import threading
 from collections.abc import Mapping
 
+from arr_coc.answers import Report
 from arr_coc.engine.observer import BatchKind, Observer, Shareable
-from arr_coc.types import Report
 
 
 class Tally:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from arr_coc.errors import DeadlineExceeded, Overloaded
 from arr_coc.fairness import Pool
-from arr_coc.types import Backlog
+from arr_coc.status import Backlog
 from serve_app.errors import Draining, RateLimited
 from serve_app.pace import Pace
 

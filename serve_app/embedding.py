@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from arr_coc.answers import Delta, Report
 from arr_coc.embedding.types import Embedded, EmbeddingAsk, EmbeddingStatus, Labelled
 from arr_coc.errors import InvalidRequest
-from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
+from arr_coc.status import EngineStatus
+from arr_coc.types import Ask, TexturedPicture
 from serve_app.admission import Door, Turn
 from serve_app.data_url import Picture, RemotePicture
 from serve_app.pipeline import Pipeline, in_time

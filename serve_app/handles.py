@@ -15,9 +15,11 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.serve.exceptions import BackPressureError, RayServeException, RequestCancelledError
 from ray.serve.handle import DeploymentHandle
 
+from arr_coc.answers import Delta, Report
 from arr_coc.embedding.types import Embedded, EmbeddingAsk, EmbeddingStatus, Labelled
 from arr_coc.errors import ArrCocError, Cancelled, EngineClosed, Overloaded
-from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
+from arr_coc.status import EngineStatus
+from arr_coc.types import Ask, TexturedPicture
 from deployments.tracing import traced
 from serve_app.errors import StageCrashed
 from serve_app.replicas import combined

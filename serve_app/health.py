@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from arr_coc.errors import ArrCocError, EngineClosed, InvalidRequest
-from arr_coc.types import EngineStatus
+from arr_coc.status import EngineStatus
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 2.0  # a look that takes longer counts as none

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from arr_coc.engine.config import EngineConfig
 from arr_coc.errors import InvalidRequest
 from arr_coc.fairness import Pool
-from arr_coc.types import EngineStatus
+from arr_coc.status import EngineStatus
 from serve_app.access.gate import Gate
 from serve_app.access.keys import Keyring
 from serve_app.admission import Turn

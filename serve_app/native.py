@@ -17,8 +17,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from arr_coc.answers import Delta, Report
 from arr_coc.errors import InvalidRequest
-from arr_coc.types import Ask, Delta, Report
+from arr_coc.types import Ask
 from serve_app.admission import Turn
 from serve_app.errors import ErrorReply, describe
 from serve_app.health import StatusWatch

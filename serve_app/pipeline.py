@@ -11,9 +11,11 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, as
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
+from arr_coc.answers import Delta, Report
 from arr_coc.errors import ArrCocError, EngineClosed
 from arr_coc.room import Room
-from arr_coc.types import Ask, Delta, EngineStatus, Report, TexturedPicture
+from arr_coc.status import EngineStatus
+from arr_coc.types import Ask, TexturedPicture
 from serve_app.admission import AdmissionConfig, Door, Turn, deadline_exceeded
 from serve_app.data_url import Picture, RemotePicture, not_allowed
 from serve_app.errors import StageCrashed

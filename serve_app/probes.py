@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from arr_coc.embedding.types import EmbeddingStatus
-from arr_coc.types import EngineStatus, ModelState
+from arr_coc.status import EngineStatus, ModelState
 from serve_app.health import StatusWatch
 from serve_app.pipeline import Pipeline
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from starlette.types import Scope
 
-from arr_coc.types import Report
+from arr_coc.answers import Report
 from serve_app.errors import ErrorReply, outcome_of
 
 OTHER = "other"  # the endpoint of a path that asks for no work

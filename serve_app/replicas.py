@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from arr_coc.types import EngineStatus, ModelState
+from arr_coc.status import EngineStatus, ModelState
 from deployments.config import FAILED
 
 _CLOSENESS: tuple[ModelState, ...] = ("absent", "loading", "loaded")

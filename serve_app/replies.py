@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from arr_coc.types import Allocation, FinishReason, Grid, Patch, Report, Route
+from arr_coc.answers import Report
+from arr_coc.types import Allocation, FinishReason, Grid, Patch, Route
 from serve_app.explaining import (
     DIGITS,
     EXPLAINING,

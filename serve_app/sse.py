@@ -13,8 +13,8 @@ from typing import Protocol
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from arr_coc.answers import Delta, Report
 from arr_coc.errors import Cancelled
-from arr_coc.types import Delta, Report
 from serve_app.errors import ErrorReply, describe
 from serve_app.record import record_of
 

@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from arr_coc.answers import Report
 from arr_coc.calibrate.spending import LOOKS, POINTING, Answer, Trial
 from arr_coc.decoding import PictureLimits
 from arr_coc.demo.grading import is_right
@@ -19,7 +20,7 @@ from arr_coc.model.adapter import Adapter
 from arr_coc.profile import Gate, ModelProfile
 from arr_coc.relevance import Relevance
 from arr_coc.texture import TextureEncoder
-from arr_coc.types import Allocation, Ask, Floats, Report, Sampling, TexturedPicture
+from arr_coc.types import Allocation, Ask, Floats, Sampling, TexturedPicture
 from arr_coc.vlm import VisionLanguageModel
 from arr_coc.whole import finer_grid
 

@@ -20,6 +20,7 @@ from typing import get_args
 import httpx
 from PIL import Image
 
+from arr_coc.answers import Report
 from arr_coc.decoding import PictureLimits
 from arr_coc.demo.grading import Graded, is_right, summary, table
 from arr_coc.demo.scenes import FIRST_HELD_OUT_SEED, KINDS, Question, questions, render, sample_scene
@@ -31,7 +32,7 @@ from arr_coc.model.precision import Quantization
 from arr_coc.model.source import resolve
 from arr_coc.profile import ModelProfile
 from arr_coc.texture import TextureEncoder
-from arr_coc.types import Ask, Report, Sampling, TexturedPicture
+from arr_coc.types import Ask, Sampling, TexturedPicture
 from arr_coc.vlm import VisionLanguageModel
 
 MAX_NEW_TOKENS = 64

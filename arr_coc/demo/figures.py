@@ -16,6 +16,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from arr_coc.answers import Report
 from arr_coc.decoding import PictureLimits
 from arr_coc.demo.scenes import FIRST_HELD_OUT_SEED, render, sample_scene
 from arr_coc.engine.config import EngineConfig
@@ -24,7 +25,7 @@ from arr_coc.model.config import ModelConfig
 from arr_coc.model.source import resolve
 from arr_coc.profile import ModelProfile
 from arr_coc.texture import TextureEncoder
-from arr_coc.types import Allocation, Ask, Report, Sampling, TexturedPicture
+from arr_coc.types import Allocation, Ask, Sampling, TexturedPicture
 from arr_coc.vlm import VisionLanguageModel
 
 SEED, SIDE = FIRST_HELD_OUT_SEED + 3, 1024

@@ -22,7 +22,7 @@ from arr_coc.embedding.types import Kind
 from arr_coc.engine.isolation import attempt
 from arr_coc.engine.worker import Worker
 from arr_coc.errors import ArrCocError, Cancelled, DeadlineExceeded, EngineClosed, ModelFault
-from arr_coc.types import Backlog
+from arr_coc.status import Backlog
 
 log = logging.getLogger(__name__)
 Vector = NDArray[np.float32]

@@ -16,7 +16,7 @@ from arr_coc.engine.costs import Costs
 from arr_coc.engine.throughput import Throughput
 from arr_coc.engine.window import Window
 from arr_coc.fairness import Shares
-from arr_coc.types import Backlog
+from arr_coc.status import Backlog
 
 
 class Job(Protocol):

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from arr_coc.types import EngineStatus
+from arr_coc.status import EngineStatus
 
 Kind = Literal["text", "picture"]
 

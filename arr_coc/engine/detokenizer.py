@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
+from arr_coc.answers import Delta, TokenLogprobs
 from arr_coc.engine.spelling import Ranked, Spelling
 from arr_coc.engine.stop_strings import StopStrings
-from arr_coc.types import Delta, TokenLogprobs
 
 
 class Detokenizer:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from arr_coc.answers import Usage
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Observer
 from arr_coc.engine.outcome import Finish, Outbox, outcome_name
@@ -15,7 +16,7 @@ from arr_coc.engine.sequence import Phase
 from arr_coc.engine.sequence import Sequence as Seq
 from arr_coc.engine.slots import Slots
 from arr_coc.errors import ArrCocError, DeadlineExceeded, ModelFault
-from arr_coc.types import FinishReason, Usage
+from arr_coc.types import FinishReason
 
 log = logging.getLogger(__name__)
 

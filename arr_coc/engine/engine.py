@@ -29,7 +29,7 @@ from arr_coc.engine.slots import Slots
 from arr_coc.engine.worker import Worker
 from arr_coc.errors import Cancelled, EngineClosed, ModelFault
 from arr_coc.model.adapter import Adapter, Features
-from arr_coc.types import Backlog
+from arr_coc.status import Backlog
 
 _Prefilled = tuple[Choice, Probe | None, Features | None]  # and the picture that was begun, not finished
 

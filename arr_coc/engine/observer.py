@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
-from arr_coc.types import Report
+from arr_coc.answers import Report
 
 BatchKind = Literal["probe", "prefill", "decode"]
 Shareable = Literal["pictures", "prefix_tokens"]

@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
+from arr_coc.answers import Delta, Usage
 from arr_coc.errors import ArrCocError, Cancelled, DeadlineExceeded
-from arr_coc.types import Delta, FinishReason, Usage
+from arr_coc.types import FinishReason
 
 
 @dataclass(frozen=True, slots=True)

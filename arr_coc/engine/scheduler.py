@@ -19,7 +19,7 @@ from arr_coc.engine.refill import Refill
 from arr_coc.engine.throughput import Throughput
 from arr_coc.engine.waiting import Waiting
 from arr_coc.engine.window import Window
-from arr_coc.types import Backlog
+from arr_coc.status import Backlog
 
 THEIRS = 1 / 16
 """Of the time of a prefill, at least a step: how long those who decode go on before the next one. On a CPU,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tokenizers import Tokenizer, decoders
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from arr_coc.types import TokenLogprob, TokenLogprobs
+from arr_coc.answers import TokenLogprob, TokenLogprobs
 
 Ranked = Sequence[tuple[int, float]]
 """Token ids and log-probabilities: of the token that was taken, then of the likeliest, best first."""

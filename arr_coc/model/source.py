@@ -13,7 +13,7 @@ from arr_coc.model.sources.fetching import fetch
 from arr_coc.model.sources.files import require_described
 from arr_coc.model.sources.spec import DEMO, Local, Prefix, Registered, RemoteSource, parse
 from arr_coc.model.sources.store import Entry
-from arr_coc.types import Loading
+from arr_coc.status import Loading
 
 if TYPE_CHECKING:
     from arr_coc.model.sources.bucket import Bucket

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from tokenizers import Tokenizer
 
+from arr_coc.answers import Report
 from arr_coc.decoding import PictureLimits
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Silent
@@ -18,7 +19,7 @@ from arr_coc.quality.exam import Item
 from arr_coc.quality.oracle import Oracle
 from arr_coc.quality.ways import Way, all_ways
 from arr_coc.texture import TextureEncoder
-from arr_coc.types import Allocation, Ask, Floats, Report, Sampling, TexturedPicture
+from arr_coc.types import Allocation, Ask, Floats, Sampling, TexturedPicture
 from arr_coc.vlm import VisionLanguageModel
 
 TEXT_ROOM = 1024  # tokens of a slot for question and answer

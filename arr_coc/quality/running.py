@@ -6,10 +6,11 @@ Owns what is asked in which order and what a record holds.
 import time
 from collections.abc import Callable, Sequence
 
+from arr_coc.answers import Report
 from arr_coc.quality.asking import Asker, Look
 from arr_coc.quality.exam import Exam, Item, Paper
 from arr_coc.quality.journal import Journal, Record
-from arr_coc.types import Box, Report
+from arr_coc.types import Box
 
 COVERED = 0.75  # of a target, from which a patch holds it
 Plan = Sequence[tuple[str, int | None]]  # ways and the budgets they are asked at

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from arr_coc.types import Delta
+from arr_coc.answers import Delta
 from serve_app.cli.client import Fields, connected, data_url, error_of, events, unreachable
 from serve_app.cli.failure import Failure
 

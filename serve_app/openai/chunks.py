@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from arr_coc.types import Delta, Report
+from arr_coc.answers import Delta, Report
 from serve_app.errors import ErrorReply
 from serve_app.openai.completion import Chunk, ChunkChoice, ChunkDelta, completion_id, extension
 from serve_app.openai.logprobs import logprobs_reply

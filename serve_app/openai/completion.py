@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from arr_coc.types import FinishReason, TokenLogprobs
+from arr_coc.answers import TokenLogprobs
+from arr_coc.types import FinishReason
 from serve_app.explaining import ReplyModel
 from serve_app.openai.logprobs import Logprobs, logprobs_reply
 from serve_app.replies import Reply, UsageReply

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from arr_coc.types import TokenLogprob, TokenLogprobs
+from arr_coc.answers import TokenLogprob, TokenLogprobs
 from serve_app.explaining import ReplyModel
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from arr_coc.types import Ask, Report
+from arr_coc.answers import Report
+from arr_coc.types import Ask
 from serve_app.admission import Turn
 from serve_app.health import StatusWatch, not_served
 from serve_app.openai.chunks import ChunkSpelling

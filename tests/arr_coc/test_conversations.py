@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from arr_coc.answers import Delta, Report
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Silent
 from arr_coc.foveation import fingerprint
@@ -17,12 +18,10 @@ from arr_coc.types import (
     Ask,
     Balance,
     Box,
-    Delta,
     Floats,
     Grid,
     Message,
     Patch,
-    Report,
     Sampling,
     Scores,
     TexturedPicture,

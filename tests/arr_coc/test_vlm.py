@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from arr_coc.answers import Delta, Report
 from arr_coc.decoding import PictureLimits
 from arr_coc.demo.scenes import render, sample_scene
 from arr_coc.engine.config import EngineConfig
@@ -17,8 +18,9 @@ from arr_coc.model.config import ModelConfig
 from arr_coc.model.families import FAMILIES, PROMPTS
 from arr_coc.model.source import resolve
 from arr_coc.profile import ModelProfile
+from arr_coc.status import Backlog
 from arr_coc.texture import TextureEncoder
-from arr_coc.types import Ask, Backlog, Delta, Report, Sampling, TexturedPicture
+from arr_coc.types import Ask, Sampling, TexturedPicture
 from arr_coc.vlm import VisionLanguageModel
 from tests.arr_coc import tiny
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from arr_coc.answers import Report
 from arr_coc.decoding import PictureLimits
 from arr_coc.demo.scenes import render, sample_scene
 from arr_coc.engine.config import EngineConfig
@@ -19,7 +20,7 @@ from arr_coc.foveation import cut, fingerprint, fit_grid
 from arr_coc.profile import Gate, ModelProfile, Tier
 from arr_coc.relevance import Relevance
 from arr_coc.texture import TextureEncoder
-from arr_coc.types import Allocation, Ask, Box, Floats, Patch, Report, Sampling, Scores, TexturedPicture
+from arr_coc.types import Allocation, Ask, Box, Floats, Patch, Sampling, Scores, TexturedPicture
 from arr_coc.vlm import VisionLanguageModel
 from tests.arr_coc import tiny
 

@@ -19,7 +19,8 @@ from arr_coc.model.config import ModelConfig
 from arr_coc.model.sources.spec import Prefix
 from arr_coc.model.sources.store import Entry
 from arr_coc.profile import ModelProfile
-from arr_coc.types import Ask, Loading, Sampling, Tell
+from arr_coc.status import Loading, Tell
+from arr_coc.types import Ask, Sampling
 from arr_coc.vlm import VisionLanguageModel
 from deployments.answerer import Load
 from deployments.autoscaling import stats

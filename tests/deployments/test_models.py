@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from arr_coc.answers import Delta, Report
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Observer
 from arr_coc.errors import DeadlineExceeded, EngineClosed, ModelLoadError
 from arr_coc.model.config import ModelConfig
-from arr_coc.types import Ask, Delta, EngineStatus, Report, Tell, TexturedPicture
+from arr_coc.status import EngineStatus, Tell
+from arr_coc.types import Ask, TexturedPicture
 from deployments.config import FAILED, GenerationStageConfig, TracingConfig
 from deployments.generation import GenerationStage
 from tests.serve_app.fakes import PICTURE, report

@@ -23,7 +23,8 @@ from arr_coc.errors import (
 )
 from arr_coc.model.config import ModelConfig
 from arr_coc.model.source import DEMO
-from arr_coc.types import PICTURE, Ask, Backlog, Message, Sampling, TexturedPicture
+from arr_coc.status import Backlog
+from arr_coc.types import PICTURE, Ask, Message, Sampling, TexturedPicture
 from deployments.config import TextureStageConfig, TracingConfig
 from deployments.texture import TextureStage
 from tests.arr_coc import tiny

@@ -11,25 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from arr_coc.answers import Delta, Report, TokenLogprob, TokenLogprobs, Usage
 from arr_coc.embedding.types import Embedded, EmbeddingAsk, EmbeddingStatus, Labelled
-from arr_coc.types import (
-    Allocation,
-    Ask,
-    Balance,
-    Box,
-    Candidate,
-    Delta,
-    EngineStatus,
-    Grid,
-    Patch,
-    Report,
-    Scores,
-    TexturedPicture,
-    TokenLogprob,
-    TokenLogprobs,
-    Usage,
-    VisualTokens,
-)
+from arr_coc.status import EngineStatus, VisualTokens
+from arr_coc.types import Allocation, Ask, Balance, Box, Candidate, Grid, Patch, Scores, TexturedPicture
 
 READY = EngineStatus(
     True, "ok", "fake", "cpu", "float32", running=0, waiting=0, slots=4, last_step_age_s=0.0,

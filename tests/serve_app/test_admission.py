@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from arr_coc.errors import DeadlineExceeded, Overloaded
-from arr_coc.types import Backlog
+from arr_coc.status import Backlog
 from serve_app.admission import AdmissionConfig, Door
 from serve_app.errors import Draining, RateLimited
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from arr_coc.answers import Report
 from arr_coc.errors import ModelFault
-from arr_coc.types import Ask, Report, TexturedPicture
+from arr_coc.types import Ask, TexturedPicture
 from serve_app.admission import AdmissionConfig
 from tests.serve_app.fakes import FakeGeneration, question, report
 from tests.serve_app.site import Site, assert_error, in_process

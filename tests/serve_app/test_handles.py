@@ -10,7 +10,7 @@ from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentBroadcastResponse
 
 from arr_coc.errors import EngineClosed
-from arr_coc.types import EngineStatus
+from arr_coc.status import EngineStatus
 from serve_app import handles
 from serve_app.handles import GenerationHandle, everybody
 from tests.serve_app.fakes import READY

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from arr_coc.errors import EngineClosed
-from arr_coc.types import EngineStatus
+from arr_coc.status import EngineStatus
 from serve_app.errors import StageCrashed
 from serve_app.health import StatusWatch
 from tests.serve_app.fakes import READY

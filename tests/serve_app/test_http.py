@@ -16,7 +16,7 @@ from arr_coc.errors import (
     ModelFault,
     Overloaded,
 )
-from arr_coc.types import EngineStatus, Loading
+from arr_coc.status import EngineStatus, Loading
 from deployments.logs import JsonLines
 from serve_app.admission import AdmissionConfig
 from serve_app.errors import StageCrashed

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from arr_coc.types import Loading
+from arr_coc.status import Loading
 from tests.serve_app.fakes import READY, question
 from tests.serve_app.site import Site, assert_error, events_of, until_healthy
 

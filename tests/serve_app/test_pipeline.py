@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from arr_coc.answers import Delta, Report
 from arr_coc.errors import DeadlineExceeded, EngineClosed, InvalidImage, ModelFault, Overloaded
-from arr_coc.types import Ask, Backlog, Delta, Report, TexturedPicture
+from arr_coc.status import Backlog
+from arr_coc.types import Ask, TexturedPicture
 from serve_app.admission import AdmissionConfig, Door
 from serve_app.errors import StageCrashed
 from serve_app.pipeline import Pipeline

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arr_coc.types import Backlog, EngineStatus
+from arr_coc.status import Backlog, EngineStatus
 from deployments.config import FAILED
 from serve_app.replicas import combined
 from tests.serve_app.fakes import READY

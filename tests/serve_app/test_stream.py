@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from arr_coc.answers import Delta, Report
 from arr_coc.errors import ModelFault
-from arr_coc.types import Ask, Delta, Report, TexturedPicture
+from arr_coc.types import Ask, TexturedPicture
 from serve_app import connection
 from serve_app.admission import AdmissionConfig
 from tests.serve_app.fakes import FakeGeneration, question

@@ -19,11 +19,13 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
+from arr_coc.answers import Delta, Report, Usage
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.observer import Observer
 from arr_coc.errors import EngineClosed, ModelFault
 from arr_coc.model.config import ModelConfig
-from arr_coc.types import Ask, Backlog, Delta, EngineStatus, Grid, Report, Tell, TexturedPicture, Usage
+from arr_coc.status import Backlog, EngineStatus, Tell
+from arr_coc.types import Ask, Grid, TexturedPicture
 from deployments.answerer import Answerer
 from serve_app.app import assembled
 from serve_app.config import AppConfig

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from arr_coc.types import Loading
+from arr_coc.status import Loading
 
 _EVERY_S = 0.5
 

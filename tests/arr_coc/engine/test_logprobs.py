@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from arr_coc.answers import TokenLogprobs
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.detokenizer import Detokenizer
 from arr_coc.engine.engine import Engine
@@ -15,7 +16,7 @@ from arr_coc.engine.observer import Silent
 from arr_coc.engine.outcome import Finish, Outcome
 from arr_coc.engine.sequence import Sequence, Stage, Times
 from arr_coc.model.adapter import Prompt
-from arr_coc.types import Grid, Sampling, TokenLogprobs
+from arr_coc.types import Grid, Sampling
 from tests.arr_coc import tiny
 
 TOPS = [None, 0, 3, 20]

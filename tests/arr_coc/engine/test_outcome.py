@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from arr_coc.answers import Delta, Usage
 from arr_coc.engine.outcome import Finish, Item, Outbox, Outcome
 from arr_coc.errors import ModelFault
-from arr_coc.types import Delta, Usage
 
 FINISH = Finish("stop", "ab", Usage(1, 2, 0))
 

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
+from arr_coc.answers import Delta, TokenLogprobs
 from arr_coc.engine.detokenizer import Detokenizer
 from arr_coc.model.source import resolve
-from arr_coc.types import Delta, TokenLogprobs
 
 SAID = "an\xe9n \N{SNOWMAN}!"
 

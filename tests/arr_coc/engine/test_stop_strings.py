@@ -7,9 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from arr_coc.answers import Delta
 from arr_coc.engine.detokenizer import Detokenizer
 from arr_coc.engine.stop_strings import StopStrings
-from arr_coc.types import Delta
 
 TEXTS = st.text(alphabet="ab\n", max_size=24)  # few letters: stop strings begin and end everywhere
 STOPS = st.lists(st.text(alphabet="ab\n", min_size=1, max_size=5), max_size=4)

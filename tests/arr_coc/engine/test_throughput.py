@@ -3,7 +3,7 @@
 import pytest
 
 from arr_coc.engine.throughput import Throughput
-from arr_coc.types import Backlog
+from arr_coc.status import Backlog
 
 
 def test_nothing_is_known_before_a_queue_was_worked_off() -> None:

@@ -12,6 +12,7 @@ from tokenizers import pre_tokenizers
 from transformers import Blip2Processor, GPT2Tokenizer
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
+from arr_coc.answers import Report
 from arr_coc.decoding import PictureLimits
 from arr_coc.engine.config import EngineConfig
 from arr_coc.engine.detokenizer import Detokenizer
@@ -22,7 +23,7 @@ from arr_coc.model.families import PROMPTS
 from arr_coc.model.prompts import PromptTemplate
 from arr_coc.profile import ModelProfile
 from arr_coc.texture import TextureEncoder
-from arr_coc.types import PICTURE, Ask, Message, Report, Sampling, TexturedPicture
+from arr_coc.types import PICTURE, Ask, Message, Sampling, TexturedPicture
 from arr_coc.vlm import VisionLanguageModel
 from tests.arr_coc import tiny
 

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, normalizers
 from transformers import LlamaTokenizer, LlavaProcessor
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
+from arr_coc.answers import Report
 from arr_coc.calibrate.seeing import all_attention
 from arr_coc.decoding import PictureLimits
 from arr_coc.engine.config import EngineConfig
@@ -20,7 +21,7 @@ from arr_coc.model.families import PROMPTS
 from arr_coc.model.prompts import PromptTemplate
 from arr_coc.profile import ModelProfile
 from arr_coc.texture import TextureEncoder
-from arr_coc.types import PICTURE, Ask, Message, Report, Sampling, TexturedPicture
+from arr_coc.types import PICTURE, Ask, Message, Sampling, TexturedPicture
 from arr_coc.vlm import VisionLanguageModel
 from tests.arr_coc import tiny
 

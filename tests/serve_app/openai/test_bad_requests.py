@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from arr_coc.types import EngineStatus
+from arr_coc.status import EngineStatus
 from serve_app.errors import StageCrashed
 from serve_app.openai.messages import AssistantMessage, ImageUrl, TextPart
 from serve_app.openai.request import UNSUPPORTED, ChatRequest, Extension, StreamOptions, TextFormat

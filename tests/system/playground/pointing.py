@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from arr_coc.answers import Delta, Report, Usage
 from arr_coc.decoding import PictureLimits
 from arr_coc.model.source import resolve
 from arr_coc.profile import ModelProfile
 from arr_coc.relevance import Relevance
 from arr_coc.texture import TextureEncoder
-from arr_coc.types import Ask, Delta, Floats, Grid, Report, TexturedPicture, Usage
+from arr_coc.types import Ask, Floats, Grid, TexturedPicture
 from tests.serve_app.fakes import FakeGeneration, report
 
 PLACE = (0.26, 0.24)  # y and x in shares of the picture: on the first sample's black cross

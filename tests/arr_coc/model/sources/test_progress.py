@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from arr_coc.model.sources.progress import Meter, read
-from arr_coc.types import Loading
+from arr_coc.status import Loading
 
 
 def test_speed_counts_what_has_arrived_and_not_what_was_here(tmp_path: Path) -> None:
